@@ -1,0 +1,88 @@
+"""Domain errors: what a service refuses and why. Each has the code of a problem document.
+
+`files/api/errors.py` turns them into HTTP; nothing here knows about it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DriveError(Exception):
+    """A refusal with its problem `code`; `members` go into the problem document as they are."""
+
+    code: ClassVar[str]
+
+    def __init__(
+        self, detail: str | None = None, *, retry_after: int | None = None, **members: Any
+    ) -> None:
+        super().__init__(detail or self.code)
+        self.detail = detail
+        self.retry_after = retry_after
+        self.members = members
+
+
+class NotFound(DriveError):
+    code = "not-found"
+
+
+class MultipartRequired(DriveError):
+    code = "multipart-required"
+
+
+class CommitConflict(DriveError):
+    code = "commit-conflict"
+
+
+class FileTrashed(DriveError):
+    code = "file-trashed"
+
+
+class ObjectMissing(DriveError):
+    code = "object-missing"
+
+
+class PartsMissing(DriveError):
+    code = "parts-missing"
+
+
+class IdempotencyConflict(DriveError):
+    code = "idempotency-conflict"
+
+
+class UploadComplete(DriveError):
+    code = "upload-complete"
+
+
+class UploadAborted(DriveError):
+    code = "upload-aborted"
+
+
+class UploadExpired(DriveError):
+    code = "upload-expired"
+
+
+class VersionConflict(DriveError):
+    code = "version-conflict"
+
+
+class SizeMismatch(DriveError):
+    code = "size-mismatch"
+
+
+class ChecksumMismatch(DriveError):
+    code = "checksum-mismatch"
+
+
+class ContentEncoding(DriveError):
+    code = "content-encoding"
+
+
+class Corrupt(DriveError):
+    code = "corrupt"
+
+
+class StoreUnavailable(DriveError):
+    """The store did not answer, or not in a way that can be relied on; nothing was changed."""
+
+    code = "store-unavailable"

@@ -1,0 +1,113 @@
+"""Reads settings from the environment, and from the data folder's `env` file where it is silent.
+
+Only `remotedrive/settings.py` uses this. A setting that is missing or malformed raises
+`ImproperlyConfigured` with its name and what is wrong; no value is ever part of the message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+GROUPS = ("MINIO_", "JWT_")
+"""Prefixes whose settings belong together: where the environment sets one of a group, the file
+gives none of it, so that no address meets another store's keys."""
+
+_LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the `NAME=value` lines of `path`; an absent file is empty. `#` begins a comment line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}") from error
+    values = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
+            raise ImproperlyConfigured(f"{path}, line {number}: not NAME=value")
+        values[match[1]] = match[2]
+    return values
+
+
+def _group(name: str) -> str:
+    return next((prefix for prefix in GROUPS if name.startswith(prefix)), name)
+
+
+class Environment:
+    """Typed access to settings by name; an empty value counts as not set."""
+
+    def __init__(self, environ: Mapping[str, str], file: Mapping[str, str]) -> None:
+        given = {name: value for name, value in environ.items() if value}
+        taken = {_group(name) for name in given}
+        self._values = {name: value for name, value in file.items() if _group(name) not in taken}
+        self._values.update(given)
+
+    def optional(self, name: str) -> str | None:
+        """Return the value of `name`, or None where it is not set."""
+        return self._values.get(name) or None
+
+    def required(self, name: str, *, at_least: int = 1) -> str:
+        """Return the value of `name`, which must be `at_least` so many bytes of UTF-8."""
+        value = self.optional(name)
+        if value is None:
+            raise ImproperlyConfigured(f"{name} is not set")
+        if len(value.encode(errors="surrogateescape")) < at_least:
+            raise ImproperlyConfigured(f"{name} is too short: it must have at least {at_least} bytes")
+        return value
+
+    def boolean(self, name: str, default: bool) -> bool:
+        """Return true/false (also 1/0, yes/no, on/off, any case)."""
+        value = self.optional(name)
+        if value is None:
+            return default
+        if value.lower() in _TRUE:
+            return True
+        if value.lower() in _FALSE:
+            return False
+        raise ImproperlyConfigured(f"{name} must be true or false")
+
+    def integer(self, name: str, default: int, *, at_least: int, at_most: int) -> int:
+        """Return a whole number of ASCII digits within the bounds."""
+        value = self.optional(name)
+        if value is None:
+            return default
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not at_least <= int(value) <= at_most:
+            raise ImproperlyConfigured(f"{name} must be a whole number from {at_least} to {at_most}")
+        return int(value)
+
+    def list(self, name: str, default: str) -> list[str]:
+        """Return the comma separated items, without blanks around them."""
+        items = (self.optional(name) or default).split(",")
+        return [item.strip() for item in items if item.strip()]
+
+    def origin(self, name: str) -> str | None:
+        """Return an `http://` or `https://` URL of scheme, host and port only, without a final slash."""
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value)
+            well_formed = (
+                url.scheme in ("http", "https")
+                and bool(url.hostname)
+                and url.path in ("", "/")
+                and not (url.query or url.fragment or "@" in url.netloc)
+                and (url.port is None or url.port > 0)
+            )
+        except ValueError:
+            well_formed = False
+        if not well_formed:
+            raise ImproperlyConfigured(f"{name} must be a URL like http://host:port or https://host")
+        return value.rstrip("/")

@@ -1,0 +1,193 @@
+"""Every setting, read once, here; nothing else in the project touches the environment.
+
+`docx/deployment.md` explains each of them; a test holds its table against this file.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from remotedrive.environment import Environment, read_env_file
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("DATA_DIR") or BASE_DIR / "var").resolve()
+_env = Environment(os.environ, read_env_file(DATA_DIR / "env"))
+
+KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+
+# Django
+
+DEBUG = _env.boolean("DEBUG", default=False)
+SECRET_KEY = _env.required("SECRET_KEY", at_least=32)
+ALLOWED_HOSTS = _env.list("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
+PUBLIC_URL = _env.origin("PUBLIC_URL")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "files",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "remotedrive.urls"
+WSGI_APPLICATION = "remotedrive.wsgi.application"
+ASGI_APPLICATION = "remotedrive.asgi.application"
+APPEND_SLASH = False
+CSRF_FAILURE_VIEW = "remotedrive.views.csrf_failure"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "files.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+# The admin's own static files are served from the packages, so that no collectstatic is needed.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+# The body limit of every request, in bytes. The service never carries file bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * KIB
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "remotedrive.logs.Formatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # `remotedrive.access` already has a line for each request.
+        "django.request": {"level": "ERROR"},
+        "django": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "propagate": True},
+    },
+}
+
+# Database
+
+
+def _database() -> dict[str, Any]:
+    url = _env.optional("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
+    try:
+        # Persistent connections belong to the threads of the server's pool, which live as long
+        # as the process; a lost one is noticed and made anew before the next request uses it.
+        config: dict[str, Any] = dict(
+            dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True)
+        )
+    except (ValueError, KeyError) as error:
+        raise ImproperlyConfigured("DATABASE_URL is not a database URL") from error
+    options: dict[str, Any] = config.setdefault("OPTIONS", {})
+    if config["ENGINE"] == "django.db.backends.sqlite3":
+        options.update(
+            transaction_mode="IMMEDIATE",
+            timeout=5,
+            init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+        )
+    elif config["ENGINE"] == "django.db.backends.postgresql":
+        defaults = {
+            "connect_timeout": 4,
+            "tcp_user_timeout": 8000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 2,
+            "options": "-c statement_timeout=8000 -c lock_timeout=5000"
+            " -c idle_in_transaction_session_timeout=10000",
+        }
+        config["OPTIONS"] = defaults | options
+    else:
+        raise ImproperlyConfigured("DATABASE_URL must be of sqlite:// or postgresql://")
+    return config
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["files.api.authentication.JWTAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["files.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "files.api.errors.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNICODE_JSON": True,
+}
+
+# Identity
+
+JWT_SECRET = _env.required("JWT_SECRET", at_least=32)
+JWT_ISSUER = _env.optional("JWT_ISSUER")
+JWT_AUDIENCE = _env.optional("JWT_AUDIENCE")
+JWT_CREATE_USERS = _env.boolean("JWT_CREATE_USERS", default=False)
+
+# Store
+
+
+def _endpoint() -> str:
+    endpoint = _env.origin("MINIO_ENDPOINT")
+    if endpoint is None:
+        raise ImproperlyConfigured("MINIO_ENDPOINT is not set")
+    return endpoint
+
+
+MINIO_ENDPOINT = _endpoint()
+MINIO_PUBLIC_ENDPOINT = _env.origin("MINIO_PUBLIC_ENDPOINT") or MINIO_ENDPOINT
+MINIO_ACCESS_KEY = _env.required("MINIO_ACCESS_KEY")
+MINIO_SECRET_KEY = _env.required("MINIO_SECRET_KEY")
+MINIO_UPLOAD_ACCESS_KEY = _env.optional("MINIO_UPLOAD_ACCESS_KEY")
+MINIO_UPLOAD_SECRET_KEY = _env.optional("MINIO_UPLOAD_SECRET_KEY")
+if bool(MINIO_UPLOAD_ACCESS_KEY) != bool(MINIO_UPLOAD_SECRET_KEY):
+    raise ImproperlyConfigured(
+        "MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY go together: set both or none"
+    )
+MINIO_BUCKET = _env.optional("MINIO_BUCKET") or "remotedrive"
+MINIO_REGION = _env.optional("MINIO_REGION") or "us-east-1"
+STORE_TIMEOUT = _env.integer("STORE_TIMEOUT", default=8, at_least=1, at_most=9)
+"""Seconds that all store calls of one step may take together. A client waits for at most 10 s."""
+
+# Limits
+
+PRESIGN_PUT_TTL = _env.integer("PRESIGN_PUT_TTL", default=900, at_least=1, at_most=604_800)
+PRESIGN_GET_TTL = _env.integer("PRESIGN_GET_TTL", default=300, at_least=1, at_most=604_800)
+UPLOAD_GRACE = _env.integer("UPLOAD_GRACE", default=86_400, at_least=0, at_most=31_536_000)
+MAX_FILE_SIZE = _env.integer("MAX_FILE_SIZE", default=5 * TIB, at_least=1, at_most=5 * TIB)
+COMMIT_READ_MAX = _env.integer("COMMIT_READ_MAX", default=64 * MIB, at_least=0, at_most=GIB)
+THREADS = _env.integer("THREADS", default=16, at_least=2, at_most=256)
