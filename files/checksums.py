@@ -1,0 +1,48 @@
+"""SHA-256 checksums and their three spellings: `sha256:<hex>`, base64 (the store's), bytes.
+
+Pure: hashes nothing, and does no I/O. Everything that is not a checksum is a ValueError.
+"""
+
+import re
+from base64 import b64decode, b64encode
+
+_PREFIX = "sha256:"
+_DIGEST_SIZE = 32
+# ASCII, since without it "ſ" (U+017F) would match "s" when case is ignored.
+_match = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII | re.IGNORECASE).fullmatch
+
+
+def parse(text: str) -> str:
+    """`sha256:<64 hex>`, or the 64 hex alone, in any case → `sha256:<64 lower-case hex>`."""
+    match = _match(text)
+    if match is None:
+        raise ValueError("a checksum is sha256: and 64 hexadecimal digits")
+    return _PREFIX + match[1].lower()
+
+
+def from_digest(digest: bytes) -> str:
+    """The 32 bytes of a SHA-256 → `sha256:<64 lower-case hex>`."""
+    if len(digest) != _DIGEST_SIZE:
+        raise ValueError(f"a SHA-256 has {_DIGEST_SIZE} bytes")
+    return _PREFIX + digest.hex()
+
+
+def to_base64(checksum: str) -> str:
+    """A checksum → the value of S3's `x-amz-checksum-sha256` header."""
+    return b64encode(bytes.fromhex(parse(checksum).removeprefix(_PREFIX))).decode()
+
+
+def from_base64(text: str) -> str:
+    """The value of an `x-amz-checksum-sha256` header → `sha256:<64 lower-case hex>`.
+
+    Strict: the one base64 spelling of 32 bytes. A multipart's composite checksum (`…-2`) is a
+    ValueError too, being no SHA-256 of the object.
+    """
+    try:
+        digest = b64decode(text, validate=True)
+    except ValueError:
+        digest = b""
+    # Padding bits may be set: many spellings decode to the same bytes.
+    if len(digest) != _DIGEST_SIZE or b64encode(digest).decode() != text:
+        raise ValueError("not the base64 of a SHA-256")
+    return from_digest(digest)
