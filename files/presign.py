@@ -123,7 +123,7 @@ class Presigner:
     """Signs URLs for one bucket of one store, path-style, with one key pair.
 
     Keys are signed as they are: "//" and the segments "." and ".." stay, as S3 does not normalize
-    them either. Many HTTP clients resolve "." and "..", and then get a 403.
+    them either. MinIO refuses such keys (400), and many HTTP clients resolve "." and "..".
     """
 
     def __init__(

@@ -1,7 +1,6 @@
 """Presigned URLs: held against the published AWS example and against botocore."""
 
 import random
-import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
@@ -200,26 +199,6 @@ def test_the_signing_key_follows_the_date_over_midnight_and_back(
         botocore_signer.now = now
         signed = ours.presign("GET", "a", expires_in=60, now=now)
         assert in_order(signed.url) == in_order(botocore_signer.url("GET", "a", 60, {}, {}))
-
-
-def test_threads_that_sign_for_different_days_do_not_mix_their_keys() -> None:
-    ours = presigner()
-    days = [NOW + timedelta(days=n) for n in range(4)]
-    expected = [presigner().presign("GET", "a", expires_in=60, now=day).url for day in days]
-    wrong: list[str] = []
-
-    def sign_often(number: int) -> None:
-        for _ in range(500):
-            url = ours.presign("GET", "a", expires_in=60, now=days[number]).url
-            if url != expected[number]:
-                wrong.append(url)
-
-    threads = [threading.Thread(target=sign_often, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
 
 
 def test_a_time_of_another_zone_is_signed_as_utc_and_expires_to_the_second() -> None:
