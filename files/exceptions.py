@@ -22,6 +22,15 @@ class DriveError(Exception):
         self.members = members
 
 
+class Invalid(DriveError):
+    """A value that only the service can tell to be wrong, with the field it stands in."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message, errors=[{"field": field, "code": "invalid", "message": message}])
+
+
 class NotFound(DriveError):
     code = "not-found"
 

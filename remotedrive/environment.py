@@ -23,7 +23,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Return the `NAME=value` lines of `path`; an absent file is empty. `#` begins a comment line."""
+    """Return the `NAME=value` lines of `path`; an absent file is empty. `#` begins a comment."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -64,7 +64,9 @@ class Environment:
         if value is None:
             raise ImproperlyConfigured(f"{name} is not set")
         if len(value.encode(errors="surrogateescape")) < at_least:
-            raise ImproperlyConfigured(f"{name} is too short: it must have at least {at_least} bytes")
+            raise ImproperlyConfigured(
+                f"{name} is too short: it must have at least {at_least} bytes"
+            )
         return value
 
     def boolean(self, name: str, default: bool) -> bool:
@@ -84,7 +86,9 @@ class Environment:
         if value is None:
             return default
         if not re.fullmatch(r"[0-9]{1,18}", value) or not at_least <= int(value) <= at_most:
-            raise ImproperlyConfigured(f"{name} must be a whole number from {at_least} to {at_most}")
+            raise ImproperlyConfigured(
+                f"{name} must be a whole number from {at_least} to {at_most}"
+            )
         return int(value)
 
     def list(self, name: str, default: str) -> list[str]:
@@ -93,7 +97,7 @@ class Environment:
         return [item.strip() for item in items if item.strip()]
 
     def origin(self, name: str) -> str | None:
-        """Return an `http://` or `https://` URL of scheme, host and port only, without a final slash."""
+        """Return an http or https URL of scheme, host and port only, without a final slash."""
         value = self.optional(name)
         if value is None:
             return None
@@ -109,5 +113,7 @@ class Environment:
         except ValueError:
             well_formed = False
         if not well_formed:
-            raise ImproperlyConfigured(f"{name} must be a URL like http://host:port or https://host")
+            raise ImproperlyConfigured(
+                f"{name} must be a URL like http://host:port or https://host"
+            )
         return value.rstrip("/")

@@ -15,7 +15,7 @@ _SECRETS = (
 
 
 def without_secrets(text: str) -> str:
-    """Return `text` with share tokens, signatures of presigned URLs and bearer tokens starred out."""
+    """Return `text` with share tokens, signatures of URLs and bearer tokens starred out."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

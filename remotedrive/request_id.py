@@ -1,4 +1,4 @@
-"""The id of the request that is being answered: in problem documents, log lines and `X-Request-ID`."""
+"""The id of the request being answered: in problem documents, log lines and `X-Request-ID`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def begin(offered: str | None) -> str:
-    """Set and return the id of this request: the one offered, when it is well formed, or a new one."""
+    """Set and return the id of this request: the one offered, if well formed, or a new one."""
     request_id = offered if offered and _WELL_FORMED.fullmatch(offered) else secrets.token_hex(8)
     _current.set(request_id)
     return request_id

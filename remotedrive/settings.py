@@ -41,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -74,7 +75,6 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = DATA_DIR / "static"
 # The admin's own static files are served from the packages, so that no collectstatic is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
@@ -103,7 +103,10 @@ LOGGING = {
 
 
 def _database() -> dict[str, Any]:
-    url = _env.optional("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
+    url = _env.optional("DATABASE_URL")
+    if url is None:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
     try:
         # Persistent connections belong to the threads of the server's pool, which live as long
         # as the process; a lost one is noticed and made anew before the next request uses it.

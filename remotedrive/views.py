@@ -1,9 +1,11 @@
-"""Django's own errors as problem documents, the catalogue of them, and the health of the process."""
+"""Django's own errors as problem documents, the catalogue, and the health of the process."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -27,6 +29,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
+        return problems.response("unavailable")
     return problems.response("internal-error")
 
 

@@ -1,0 +1,101 @@
+"""Identity: `Authorization: Bearer <JWT>` (RFC 6750, RFC 7519) to a user of the service."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jwt
+from django.conf import settings
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from files.models import User
+
+_BEARER = re.compile(r"bearer +([A-Za-z0-9_.~+/-]+=*) *", re.IGNORECASE)
+_TOKEN_MAX = 8192
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+
+
+class TokenInvalid(AuthenticationFailed):
+    default_code = "token-invalid"
+
+
+class TokenExpired(AuthenticationFailed):
+    default_code = "token-expired"
+
+
+class JWTAuthentication(BaseAuthentication):
+    """Takes the user from a bearer token; no `Authorization` header at all is nobody."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None or not header.lower().startswith("bearer"):
+            return None
+        match = _BEARER.fullmatch(header)
+        if match is None or len(match[1]) > _TOKEN_MAX:
+            raise TokenInvalid
+        return user_of(subject_of(match[1])), None
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def subject_of(token: str) -> str:
+    """Return the `sub` of a token that is signed, in time and meant for this service.
+
+    Raises `TokenExpired` or `TokenInvalid`.
+    """
+    key, algorithms = _verification_key(token)
+    try:
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=algorithms,
+            issuer=settings.JWT_ISSUER,
+            audience=settings.JWT_AUDIENCE,
+            options={
+                "require": ["exp", "sub"],
+                "verify_aud": settings.JWT_AUDIENCE is not None,
+                "verify_iss": settings.JWT_ISSUER is not None,
+            },
+        )
+    except jwt.ExpiredSignatureError as error:
+        raise TokenExpired from error
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise TokenInvalid from error
+    if not _is_time(claims["exp"]) or not _is_subject(claims["sub"]):
+        raise TokenInvalid
+    return str(claims["sub"])
+
+
+def _verification_key(token: str) -> tuple[str, list[str]]:
+    """Return the key that verifies `token` and its algorithms: those of one kind of key only.
+
+    The token's own header never chooses between HMAC and public keys.
+    """
+    return settings.JWT_SECRET, ["HS256"]
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= _LAST_SECOND
+
+
+def _is_subject(value: Any) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value) <= 255
+        and value.isprintable()
+        and value == value.strip()
+    )
+
+
+def user_of(subject: str) -> User:
+    """Return the active user of this subject, made now if `JWT_CREATE_USERS` says so."""
+    user = User.objects.filter(subject=subject).first()
+    if user is None and settings.JWT_CREATE_USERS:
+        user, _ = User.objects.get_or_create(subject=subject, defaults={"username": subject})
+    if user is None or not user.is_active:
+        raise TokenInvalid
+    return user

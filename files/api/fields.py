@@ -1,0 +1,195 @@
+"""Serializer fields that take what the API documents, and nothing that looks like it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils.dateparse import parse_datetime
+from rest_framework import serializers
+
+from files import checksums
+
+INTEGER_MAX = (1 << 63) - 1
+MEDIA_TYPE_DEFAULT = "application/octet-stream"
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
+_QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
+_MEDIA_TYPE = re.compile(
+    rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*"
+)
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer that refuses members it does not know, by name."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
+        if unknown:
+            raise serializers.ValidationError(
+                {
+                    name: serializers.ErrorDetail("This is not known here.", code="unknown")
+                    for name in sorted(unknown)
+                }
+            )
+        return super().to_internal_value(data)
+
+
+class StringField(serializers.CharField):
+    """A JSON string: no number is turned into one, and blanks stay."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class IntegerField(serializers.Field[int, Any, int, Any]):
+    """A JSON integer: not `"1"`, not `1.0`, not `true`."""
+
+    default_error_messages = {
+        "invalid": "A whole number is required.",
+        "out_of_range": "It must be from {min_value} to {max_value}.",
+    }
+
+    def __init__(self, *, min_value: int, max_value: int = INTEGER_MAX, **options: Any) -> None:
+        self.min_value, self.max_value = min_value, max_value
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        if not self.min_value <= data <= self.max_value:
+            self.fail("out_of_range", min_value=self.min_value, max_value=self.max_value)
+        return int(data)
+
+    def to_representation(self, value: int) -> int:
+        return value
+
+
+class BooleanField(serializers.Field[bool, Any, bool, Any]):
+    """JSON true or false."""
+
+    default_error_messages = {"invalid": "true or false is required."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid")
+        return bool(data)
+
+    def to_representation(self, value: bool) -> bool:
+        return value
+
+
+class UUIDField(StringField):
+    """A UUID in its standard form."""
+
+    default_error_messages = {"invalid_uuid": "A UUID in the form 8-4-4-4-12 is required."}
+
+    def to_internal_value(self, data: Any) -> UUID:  # type: ignore[override]
+        text = super().to_internal_value(data)
+        if not _UUID.fullmatch(text):
+            self.fail("invalid_uuid")
+        return UUID(text)
+
+
+class ChecksumField(StringField):
+    """A SHA-256, as `sha256:<64 hex>` or the 64 hex alone; becomes the first form in lower case."""
+
+    default_error_messages = {"invalid_checksum": "sha256: and 64 hexadecimal digits are required."}
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            return checksums.parse(super().to_internal_value(data))
+        except ValueError:
+            self.fail("invalid_checksum")
+
+
+class MediaTypeField(StringField):
+    """A media type (RFC 9110, section 8.3.1); an empty one is `application/octet-stream`."""
+
+    default_error_messages = {"invalid_media_type": "A media type like image/png is required."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=255, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return super().run_validation(MEDIA_TYPE_DEFAULT if data == "" else data)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not _MEDIA_TYPE.fullmatch(text):
+            self.fail("invalid_media_type")
+        return text
+
+
+class FilenameField(StringField):
+    """A file's name as the person gave it, in Unicode NFC; only what is dangerous is refused."""
+
+    default_error_messages = {
+        "length": "It must have 1 to 255 characters and at most 255 bytes of UTF-8.",
+        "characters": "Control characters, bidi controls, '/' and '\\' are not allowed.",
+        "reserved": "'.', '..' and white space alone are not names.",
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        name = unicodedata.normalize("NFC", super().to_internal_value(data))
+        if not 1 <= len(name) <= 255 or len(name.encode()) > 255:
+            self.fail("length")
+        if any(
+            character in "/\\" or character in _BIDI_CONTROLS or _is_control(character)
+            for character in name
+        ):
+            self.fail("characters")
+        if name in (".", "..") or not name.strip():
+            self.fail("reserved")
+        return name
+
+
+def _is_control(character: str) -> bool:
+    # Cc: controls; Zl and Zp: line and paragraph separators, which end a line as LF does.
+    return unicodedata.category(character) in ("Cc", "Zl", "Zp")
+
+
+class TimeField(StringField):
+    """A point in time in ISO 8601 with its offset, becomes UTC."""
+
+    default_error_messages = {
+        "invalid_time": "A time like 2026-01-31T12:00:00Z is required, with Z or an offset."
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]
+        text = super().to_internal_value(data)
+        try:
+            time = parse_datetime(text)
+            if time is None or time.tzinfo is None:
+                self.fail("invalid_time")
+            return time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail("invalid_time")
+
+
+class QueryIntegerField(IntegerField):
+    """A whole number in a query string: ASCII digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"[0-9]{1,19}", data):
+            self.fail("invalid")
+        return super().to_internal_value(int(data))
+
+
+class QueryBooleanField(BooleanField):
+    """`true` or `false` in a query string."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        return super().to_internal_value({"true": True, "false": False}.get(data))

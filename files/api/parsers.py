@@ -1,0 +1,85 @@
+"""Request bodies: one JSON object, read strictly (RFC 8259, I-JSON RFC 7493)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+DEPTH_MAX = 32
+
+
+class StrictJSONParser(BaseParser):
+    """Refuses what a lenient parser guesses at: members twice, NaN, deep nesting, no object."""
+
+    media_type = "application/json"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+        content = stream.read(limit + 1)
+        if len(content) > limit:
+            raise RequestDataTooBig
+        return parse_object(content)
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """Return the JSON object in `content` (UTF-8); raises `ParseError` with what is wrong."""
+    try:
+        value = json.loads(
+            content.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+        )
+    except UnicodeDecodeError as error:
+        raise ParseError("The body is not UTF-8.") from error
+    except (ValueError, RecursionError) as error:
+        raise ParseError("The body is not JSON, or has a member twice.") from error
+    if not isinstance(value, dict):
+        raise ParseError("The body must be a JSON object.")
+    if _deeper_than(value, DEPTH_MAX):
+        raise ParseError(f"The body is nested deeper than {DEPTH_MAX} levels.")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError
+    return members
+
+
+def _constant(name: str) -> float:
+    raise ValueError(name)
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            child
+            for container in layer
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, (dict, list))
+        ]
+        if not layer:
+            return False
+    return True

@@ -1,0 +1,8 @@
+"""The app's place in Django."""
+
+from django.apps import AppConfig
+
+
+class FilesConfig(AppConfig):
+    name = "files"
+    verbose_name = "Remote Drive"

@@ -1,0 +1,49 @@
+"""`manage.py mint_jwt SUBJECT`: a bearer token, for trying things out and for operators."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+import jwt
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from files.models import User
+
+
+class Command(BaseCommand):
+    help = "Print a bearer token for a user, and nothing else."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("subject", help="the token's `sub`: 1 to 255 printable characters")
+        parser.add_argument("--create", action="store_true", help="make the user if it is missing")
+        parser.add_argument(
+            "--ttl", type=int, default=3600, help="seconds until it expires (default: 3600)"
+        )
+
+    def handle(self, *args: Any, subject: str, create: bool, ttl: int, **options: Any) -> None:
+        if not 1 <= len(subject) <= 255 or not subject.isprintable() or subject != subject.strip():
+            raise CommandError("SUBJECT must be 1 to 255 printable characters, no blanks around")
+        if not 1 <= ttl <= 315_360_000:
+            raise CommandError("--ttl must be from 1 second to 10 years")
+        if create:
+            User.objects.get_or_create(subject=subject, defaults={"username": subject})
+        user = User.objects.filter(subject=subject).first()
+        if user is None:
+            raise CommandError(f"there is no user {subject!r}; --create makes one")
+        if not user.is_active:
+            raise CommandError(f"the user {subject!r} is not active; its tokens are refused")
+        self.stdout.write(mint(subject=subject, ttl=ttl))
+
+
+def mint(*, subject: str, ttl: int) -> str:
+    """Return a signed token for `subject` that expires in `ttl` seconds."""
+    now = int(time.time())
+    claims: dict[str, Any] = {"sub": subject, "iat": now, "exp": now + ttl}
+    if settings.JWT_ISSUER is not None:
+        claims["iss"] = settings.JWT_ISSUER
+    if settings.JWT_AUDIENCE is not None:
+        claims["aud"] = settings.JWT_AUDIENCE
+    return jwt.encode(claims, settings.JWT_SECRET, algorithm="HS256")

@@ -1,0 +1,178 @@
+"""Commit: from bytes in the store to a version of a file, exactly once.
+
+The store is asked first, outside of any transaction; then one short transaction looks at the
+upload's state again under its lock and writes. Rows are locked in the order upload, file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from files.exceptions import (
+    ChecksumMismatch,
+    CommitConflict,
+    ContentEncoding,
+    FileTrashed,
+    Invalid,
+    NotFound,
+    ObjectMissing,
+    PartsMissing,
+    SizeMismatch,
+    StoreUnavailable,
+    UploadAborted,
+    VersionConflict,
+)
+from files.models import File, FileVersion, Integrity, Upload, User
+from files.object_store import ObjectVersion, store
+from files.services import versions
+from files.services.uploads import (
+    PARTS_PER_ANSWER,
+    missing_parts,
+    refuse_aborted_or_expired,
+)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A committed version with its file, and whether this call made it."""
+
+    version: FileVersion
+    file: File
+    created: bool
+
+
+def commit_upload(
+    *, user: User, key: str, checksum: str, size: int, base_version: int | None = None
+) -> Commit:
+    """Record the object under `key` as a version: of the declared `size` (bytes) and `checksum`.
+
+    The same commit again returns the same version. Raises, in this order: `NotFound`,
+    `CommitConflict`, `UploadAborted`, `UploadExpired`, `SizeMismatch`, `ChecksumMismatch`,
+    `FileTrashed`, `ObjectMissing`, `PartsMissing`, `SizeMismatch`, `ContentEncoding`,
+    `ChecksumMismatch`, `VersionConflict`; `StoreUnavailable` where the store does not answer.
+    """
+    upload = (
+        Upload.objects.visible_to(user)
+        .select_related("file", "file_version__file")
+        .filter(key=key)
+        .first()
+    )
+    if upload is None:
+        raise NotFound
+    earlier = _earlier_commit(upload, checksum=checksum, size=size)
+    if earlier is not None:
+        return earlier
+    refuse_aborted_or_expired(upload)
+    if size != upload.size:
+        raise SizeMismatch(f"init-upload declared {upload.size} bytes.")
+    if upload.checksum is not None and checksum != upload.checksum:
+        raise ChecksumMismatch("init-upload declared another checksum.")
+    if upload.file is None and base_version is not None:
+        raise Invalid("base_version", "This upload makes a new file; it has no version yet.")
+    if upload.file is not None and upload.file.deleted_at is not None:
+        raise FileTrashed
+    stored = _stored_object(upload)
+    integrity = _integrity(stored, checksum=checksum)
+    return _record(upload, stored, checksum, integrity, base_version)
+
+
+def _earlier_commit(upload: Upload, *, checksum: str, size: int) -> Commit | None:
+    version = upload.file_version
+    if version is None:
+        return None
+    if (version.checksum, version.size) != (checksum, size):
+        raise CommitConflict
+    return Commit(version, version.file, created=False)
+
+
+def _stored_object(upload: Upload) -> ObjectVersion:
+    """Return what the store has under the upload's key, of the right size and as it was sent."""
+    if upload.multipart_id is not None:
+        _complete_in_store(upload, upload.multipart_id)
+    stored = store().head(upload.key)
+    if stored is None and upload.multipart:
+        raise UploadAborted("The store no longer holds this multipart upload; begin again.")
+    if stored is None:
+        raise ObjectMissing
+    if stored.size != upload.size:
+        raise SizeMismatch(f"The object has {stored.size} bytes, not {upload.size}.")
+    if stored.content_encoding is not None:
+        raise ContentEncoding
+    return stored
+
+
+def _complete_in_store(upload: Upload, multipart_id: str) -> None:
+    received = store().list_parts(upload.key, upload_id=multipart_id)
+    if received is None:
+        return  # Completed before, by a commit whose answer was lost: the object tells.
+    missing = missing_parts(upload, received)
+    if missing:
+        raise PartsMissing(part_numbers=missing[:PARTS_PER_ANSWER])
+    planned = [part for part in received if part.part_number <= (upload.part_count or 0)]
+    store().complete_multipart(upload.key, upload_id=multipart_id, parts=planned)
+
+
+def _integrity(stored: ObjectVersion, *, checksum: str) -> Integrity:
+    """Return how it is known that `stored` has this checksum; raises `ChecksumMismatch`."""
+    if stored.sha256 is not None:
+        actual, known = stored.sha256, Integrity.STORE
+    elif stored.size <= settings.COMMIT_READ_MAX:
+        read = store().sha256(stored.key, version_id=stored.version_id)
+        if read is None:
+            raise StoreUnavailable("The object version went away while it was read.")
+        actual, known = read, Integrity.READ
+    else:
+        return Integrity.DECLARED
+    if actual != checksum:
+        raise ChecksumMismatch("The stored bytes have another SHA-256.")
+    return known
+
+
+def _record(
+    upload: Upload,
+    stored: ObjectVersion,
+    checksum: str,
+    integrity: Integrity,
+    base_version: int | None,
+) -> Commit:
+    with transaction.atomic():
+        locked = Upload.objects.select_for_update().get(pk=upload.pk)
+        earlier = _earlier_commit(locked, checksum=checksum, size=upload.size)
+        if earlier is not None:
+            return earlier
+        refuse_aborted_or_expired(locked)
+        now = timezone.now()
+        if locked.file_id is None:
+            file = File(user_id=locked.user_id, name=locked.filename, created_at=now)
+            number = 1
+        else:
+            file = File.objects.select_for_update().get(pk=locked.file_id)
+            if file.deleted_at is not None:
+                raise FileTrashed
+            expected = base_version if base_version is not None else locked.base_version
+            if expected is not None and expected != file.version_current:
+                raise VersionConflict(version_current=file.version_current)
+            number = file.version_current + 1
+        version = FileVersion(
+            file=file,
+            version=number,
+            key=stored.key,
+            store_version_id=stored.version_id,
+            etag=stored.etag,
+            size=stored.size,
+            content_type=locked.content_type,
+            checksum=checksum,
+            integrity=integrity,
+            created_by_id=locked.user_id,
+            created_at=now,
+        )
+        versions.point_at(file, version)
+        version.save(force_insert=True)
+        locked.state = Upload.State.COMMITTED
+        locked.file_version = version
+        locked.save(update_fields=["state", "file_version"])
+        return Commit(version, file, created=True)

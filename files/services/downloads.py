@@ -1,0 +1,76 @@
+"""Downloads: a presigned GET of the pinned object version. Signs only; the store is not asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.http import content_disposition_header
+
+from files.exceptions import Corrupt, NotFound
+from files.models import FileVersion, Integrity, User
+from files.services import signing
+
+_SAFE_INLINE = frozenset(
+    {
+        "application/pdf",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "image/webp",
+        "text/plain",
+    }
+)
+"""What a browser may show without running anything of it; and audio and video."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A version and the URL that gives its bytes until `expires_at`."""
+
+    version: FileVersion
+    url: str
+    expires_at: datetime
+
+
+def download(
+    *, user: User, file_id: UUID, version: int | None = None, inline: bool = False
+) -> Download:
+    """Sign a GET of a version of the user's file, by default of the newest.
+
+    Raises `NotFound`, and `Corrupt` for a version whose bytes are known to be others.
+    """
+    versions = FileVersion.objects.visible_to(user).select_related("file").filter(file=file_id)
+    versions = versions.newest() if version is None else versions.filter(version=version)
+    found = versions.first()
+    if found is None:
+        raise NotFound
+    return sign_download(version=found, inline=inline, expires_in=settings.PRESIGN_GET_TTL)
+
+
+def sign_download(*, version: FileVersion, inline: bool, expires_in: int) -> Download:
+    """Sign a GET of this very object version for `expires_in` seconds; raises `Corrupt`.
+
+    The URL overrides what the PUT may have stored as type and disposition (S3 API, GetObject).
+    """
+    if version.integrity == Integrity.CORRUPT:
+        raise Corrupt
+    signed = signing.downloads().get(
+        version.key,
+        version_id=version.store_version_id,
+        content_type=version.content_type,
+        disposition=_disposition(version, inline=inline),
+        expires_in=expires_in,
+    )
+    return Download(version, signed.url, signed.expires_at)
+
+
+def _disposition(version: FileVersion, *, inline: bool) -> str:
+    essence = version.content_type.partition(";")[0].strip().lower()
+    safe = essence in _SAFE_INLINE or essence.startswith(("audio/", "video/"))
+    header = content_disposition_header(not (inline and safe), version.file.name)
+    return header or "attachment"

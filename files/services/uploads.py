@@ -1,0 +1,300 @@
+"""Uploads: begin one, get fresh URLs for it, look at it, abort it. `commits.py` ends it well."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from files import keys
+from files.exceptions import (
+    IdempotencyConflict,
+    Invalid,
+    MultipartRequired,
+    NotFound,
+    StoreUnavailable,
+    UploadAborted,
+    UploadComplete,
+    UploadExpired,
+)
+from files.models import File, Upload, User
+from files.object_store import ReceivedPart, store
+from files.presign import PresignedURL
+from files.services import signing
+
+SINGLE_PUT_MAX = 5 << 30
+"""Bytes; the largest object of one PUT (Amazon S3, "Uploading objects")."""
+PARTS_MAX = 10_000
+PART_SIZE_MIN = 16 << 20
+PARTS_PER_ANSWER = 100
+IDEMPOTENCY_WINDOW = timedelta(hours=24)
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class PresignedPart:
+    part_number: int
+    url: PresignedURL
+
+
+@dataclass(frozen=True)
+class Signed:
+    """An upload with URLs that were just signed for it: one PUT, or those of some parts."""
+
+    upload: Upload
+    put: PresignedURL | None
+    parts: tuple[PresignedPart, ...]
+    expires_at: datetime
+
+
+def init_upload(
+    *,
+    user: User,
+    filename: str | None,
+    size: int,
+    content_type: str,
+    checksum: str | None = None,
+    file_id: UUID | None = None,
+    base_version: int | None = None,
+    multipart: bool = False,
+    idempotency_key: str | None = None,
+) -> Signed:
+    """Begin an upload of `size` bytes for `user`, of a new file or of the next version of one.
+
+    Raises `NotFound` (no such file of the user), `MultipartRequired`, `Invalid`,
+    `IdempotencyConflict`, and `UploadComplete`, `UploadAborted` or `UploadExpired` when the
+    upload that the idempotency key began has ended. Only a multipart upload calls the store.
+    """
+    if size > SINGLE_PUT_MAX and not multipart:
+        raise MultipartRequired
+    if size == 0 and multipart:
+        raise Invalid("multipart", "An empty file has no parts; send it in one PUT.")
+    digest = None
+    if idempotency_key is not None:
+        digest = _digest(filename, size, content_type, checksum, file_id, base_version, multipart)
+        earlier = _begun_with(user=user, idempotency_key=idempotency_key, digest=digest)
+        if earlier is not None:
+            return sign(upload=earlier)
+    file = None
+    if file_id is not None:
+        file = File.objects.visible_to(user).present().filter(pk=file_id).first()
+        if file is None:
+            raise NotFound
+    name = filename if filename is not None else _name_of(file)
+    upload = Upload(
+        user=user,
+        key=keys.object_key(name),
+        filename=name,
+        content_type=content_type,
+        size=size,
+        checksum=checksum,
+        file=file,
+        base_version=base_version,
+        idempotency_key=idempotency_key,
+        request_digest=digest,
+    )
+    if multipart:
+        upload.part_size = part_size(size)
+        upload.multipart_id = store().create_multipart(upload.key)
+    signed = _signed(upload)
+    upload.commit_by = _commit_by(signed.expires_at)
+    try:
+        _insert(upload)
+    except IntegrityError:
+        _abort_in_store(upload)
+        if idempotency_key is None:
+            raise
+        earlier = _begun_with(user=user, idempotency_key=idempotency_key, digest=digest)
+        if earlier is None:
+            raise
+        return sign(upload=earlier)
+    return signed
+
+
+def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed:
+    """Sign fresh URLs for a pending upload, which thereby can be committed for longer.
+
+    Without `part_numbers` the answer has the first 100 parts. Raises what the state of an ended
+    upload says, and `Invalid` for part numbers that the upload does not have.
+    """
+    refuse_ended(upload)
+    signed = _signed(upload, part_numbers)
+    # The row decides: an upload that ended since it was read gets no URL. No later expiry is
+    # ever shortened, as a URL that is still valid may write until then.
+    alive = Upload.objects.filter(pk=upload.pk).pending()
+    if not alive.update(commit_by=Greatest("commit_by", _commit_by(signed.expires_at))):
+        upload.refresh_from_db(fields=["state", "commit_by"])
+        refuse_ended(upload)
+        raise UploadExpired
+    upload.commit_by = max(upload.commit_by, _commit_by(signed.expires_at))
+    return signed
+
+
+def fresh_urls(*, user: User, upload_id: UUID, part_numbers: Sequence[int] | None) -> Signed:
+    """Sign URLs for an upload again; without `part_numbers`, of the first 100 parts missing."""
+    upload = get_upload(user=user, upload_id=upload_id)
+    refuse_ended(upload)
+    if part_numbers is not None and not upload.multipart:
+        raise Invalid("part_numbers", "This upload is not multipart.")
+    if upload.multipart and part_numbers is None:
+        part_numbers = missing_parts(upload, received_parts(upload=upload))[:PARTS_PER_ANSWER]
+    return sign(upload=upload, part_numbers=part_numbers)
+
+
+def get_upload(*, user: User, upload_id: UUID) -> Upload:
+    """Return the user's upload in any state; raises `NotFound`, or `UploadExpired` if too late."""
+    upload = (
+        Upload.objects.visible_to(user).select_related("file_version").filter(pk=upload_id).first()
+    )
+    if upload is None:
+        raise NotFound
+    if upload.state == Upload.State.PENDING and upload.commit_by <= timezone.now():
+        raise UploadExpired
+    return upload
+
+
+def pending_uploads(*, user: User) -> QuerySet[Upload]:
+    """Return the user's uploads that can still be committed."""
+    return Upload.objects.visible_to(user).pending()
+
+
+def abort_upload(*, user: User, upload_id: UUID) -> None:
+    """End an upload without a version. Again is fine; a committed one raises `UploadComplete`.
+
+    The row is marked first, so that no commit follows; a store that is down fails nothing.
+    """
+    upload = get_upload(user=user, upload_id=upload_id)
+    if upload.state == Upload.State.PENDING:
+        # A commit at the same moment wins or loses here, by the row lock of this UPDATE.
+        marked = Upload.objects.filter(pk=upload.pk, state=Upload.State.PENDING).update(
+            state=Upload.State.ABORTED
+        )
+        if not marked:
+            upload.refresh_from_db(fields=["state"])
+    if upload.state == Upload.State.COMMITTED:
+        raise UploadComplete
+    _abort_in_store(upload)
+
+
+def received_parts(*, upload: Upload) -> list[ReceivedPart]:
+    """Return the parts of a multipart upload as the store lists them; none once it is completed."""
+    if upload.multipart_id is None or upload.state != Upload.State.PENDING:
+        return []
+    return store().list_parts(upload.key, upload_id=upload.multipart_id) or []
+
+
+def missing_parts(upload: Upload, received: Sequence[ReceivedPart]) -> list[int]:
+    """Return the numbers of the parts that are not there, or are there in another size."""
+    sizes = {part.part_number: part.size for part in received}
+    return [
+        number
+        for number in range(1, (upload.part_count or 0) + 1)
+        if sizes.get(number) != upload.size_of_part(number)
+    ]
+
+
+def refuse_ended(upload: Upload) -> None:
+    """Raise what a call on an upload that has ended is answered with."""
+    if upload.state == Upload.State.COMMITTED:
+        raise UploadComplete
+    refuse_aborted_or_expired(upload)
+
+
+def refuse_aborted_or_expired(upload: Upload) -> None:
+    if upload.state == Upload.State.ABORTED:
+        raise UploadAborted
+    if upload.state == Upload.State.PENDING and upload.commit_by <= timezone.now():
+        raise UploadExpired
+
+
+def part_size(size: int) -> int:
+    """Return the bytes of each part but the last: whole MiB, at least 16, at most 10,000 parts."""
+    mebibytes = -(-size // (PARTS_MAX * _MIB))
+    return max(PART_SIZE_MIN, mebibytes * _MIB)
+
+
+def _signed(upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed:
+    presigner = signing.uploads()
+    ttl = settings.PRESIGN_PUT_TTL
+    now = timezone.now()
+    if upload.multipart_id is None:
+        put = presigner.put(
+            upload.key, size=upload.size, checksum=upload.checksum, expires_in=ttl, now=now
+        )
+        return Signed(upload, put, (), put.expires_at)
+    count = upload.part_count or 0
+    if part_numbers is None:
+        part_numbers = range(1, min(count, PARTS_PER_ANSWER) + 1)
+    if any(not 1 <= number <= count for number in part_numbers):
+        raise Invalid("part_numbers", f"The upload has the parts 1 to {count}.")
+    parts = tuple(
+        PresignedPart(
+            number,
+            presigner.part(
+                upload.key,
+                upload_id=upload.multipart_id,
+                part_number=number,
+                size=upload.size_of_part(number),
+                expires_in=ttl,
+                now=now,
+            ),
+        )
+        for number in part_numbers
+    )
+    expires_at = parts[0].url.expires_at if parts else now + timedelta(seconds=ttl)
+    return Signed(upload, None, parts, expires_at)
+
+
+def _commit_by(expires_at: datetime) -> datetime:
+    return expires_at + timedelta(seconds=settings.UPLOAD_GRACE)
+
+
+def _begun_with(*, user: User, idempotency_key: str, digest: str | None) -> Upload | None:
+    """Return the upload that this idempotency key began within 24 h, if it is for the same."""
+    upload = (
+        Upload.objects.visible_to(user)
+        .filter(idempotency_key=idempotency_key, created_at__gt=timezone.now() - IDEMPOTENCY_WINDOW)
+        .first()
+    )
+    if upload is not None and upload.request_digest != digest:
+        raise IdempotencyConflict
+    return upload
+
+
+def _insert(upload: Upload) -> None:
+    with transaction.atomic():
+        if upload.idempotency_key is not None:
+            # A key that began an upload more than 24 h ago is free again.
+            Upload.objects.visible_to(upload.user).filter(
+                idempotency_key=upload.idempotency_key,
+                created_at__lte=timezone.now() - IDEMPOTENCY_WINDOW,
+            ).update(idempotency_key=None)
+        upload.save(force_insert=True)
+
+
+def _abort_in_store(upload: Upload) -> None:
+    if upload.multipart_id is None:
+        return
+    try:
+        store().abort_multipart(upload.key, upload_id=upload.multipart_id)
+    except StoreUnavailable:
+        return  # What is left there is removed by the clean-up.
+
+
+def _digest(*arguments: object) -> str:
+    return hashlib.sha256(json.dumps(arguments, default=str).encode()).hexdigest()
+
+
+def _name_of(file: File | None) -> str:
+    if file is None:
+        raise Invalid("filename", "This field is required.")
+    return file.name

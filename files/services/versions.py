@@ -1,0 +1,42 @@
+"""The only two functions that write what `files` repeats of the newest version."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from files.models import File, FileVersion, Integrity
+
+_REPEATED = (
+    "version_current",
+    "key_current",
+    "size",
+    "content_type",
+    "checksum",
+    "integrity",
+    "updated_at",
+)
+
+
+def point_at(file: File, version: FileVersion) -> None:
+    """Move `file` to `version` and save it: a new file is inserted, another one must be locked."""
+    file.version_current = version.version
+    file.key_current = version.key
+    file.size = version.size
+    file.content_type = version.content_type
+    file.checksum = version.checksum
+    file.integrity = version.integrity
+    file.updated_at = version.created_at
+    if version.version == 1:
+        file.save(force_insert=True)
+    else:
+        file.save(update_fields=_REPEATED)
+
+
+def settle_integrity(*, version: FileVersion, integrity: Integrity) -> None:
+    """Record how the checksum of `version` is known now, and on its file if it is the newest."""
+    with transaction.atomic():
+        FileVersion.objects.filter(pk=version.pk).update(integrity=integrity)
+        File.objects.filter(pk=version.file_id, version_current=version.version).update(
+            integrity=integrity
+        )
+    version.integrity = integrity

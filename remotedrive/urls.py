@@ -1,0 +1,20 @@
+"""The root of all paths."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from files.api.about import readyz
+from remotedrive import views
+
+urlpatterns = [
+    path("", include("files.api.urls")),
+    path("healthz", views.healthz),
+    path("readyz", readyz),
+    path("problems/<str:code>", views.problem),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = views.bad_request
+handler403 = views.permission_denied
+handler404 = views.not_found
+handler500 = views.server_error

@@ -1,0 +1,39 @@
+"""The service's settings for a test run, and for mypy, which loads them too.
+
+What the environment says is kept: `MINIO_*` names another store, `DATABASE_URL` another database.
+Otherwise the embedded store runs on a free port, and SQLite in a folder of the run's own.
+"""
+
+import atexit
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="remotedrive-test-")
+atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" * 3)
+os.environ.setdefault("JWT_SECRET", "also-only-for-tests-" * 2)
+EMBEDDED_STORE_PORT = None
+if not os.environ.get("MINIO_ENDPOINT"):
+    EMBEDDED_STORE_PORT = _free_port()
+    os.environ["MINIO_ENDPOINT"] = f"http://127.0.0.1:{EMBEDDED_STORE_PORT}"
+    os.environ["MINIO_ACCESS_KEY"] = "test-access"
+    os.environ["MINIO_SECRET_KEY"] = "test-secret-key"
+os.environ.setdefault("STORE_TIMEOUT", "4")
+
+from remotedrive.settings import *  # noqa: E402, F403
+from remotedrive.settings import DATABASES  # noqa: E402
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, as in production: what is held in memory locks in other ways.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(os.environ["DATA_DIR"]) / "test.sqlite3")}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
