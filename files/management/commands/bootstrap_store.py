@@ -1,0 +1,35 @@
+"""`manage.py bootstrap_store`: makes the store of the settings ready, and says what it did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from files.store_setup import StoreSetup, StoreSetupError
+
+
+class Command(BaseCommand):
+    help = (
+        "Make the bucket if it is missing, turn versioning on, set CORS where the store can, and on"
+        " MinIO make the user of MINIO_UPLOAD_ACCESS_KEY. Running it again changes nothing."
+    )
+    requires_system_checks = ()
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        setup = StoreSetup(
+            endpoint=settings.MINIO_ENDPOINT,
+            region=settings.MINIO_REGION,
+            access_key=settings.MINIO_ACCESS_KEY,
+            secret_key=settings.MINIO_SECRET_KEY,
+            bucket=settings.MINIO_BUCKET,
+            timeout=settings.STORE_TIMEOUT,
+            upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
+            upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
+        )
+        try:
+            for line in setup.run():
+                self.stdout.write(line)
+        except StoreSetupError as error:
+            raise CommandError(str(error)) from None
