@@ -1,0 +1,1 @@
+"""What the service relies on from the embedded store, each held by a test."""
