@@ -26,6 +26,7 @@ from files.store_guard import REST, StoreGuard
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
+_PARTS_OF_A_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class ObjectStore:
         key: str,
         *,
         version_id: str,
-        progress: Callable[[int], None] | None = None,
+        progress: Callable[[int], object] | None = None,
         unhurried: bool = False,
     ) -> str | None:
         """Read that very version, in bounded memory, and return `sha256:<hex>`; None if it is gone.
@@ -172,6 +173,7 @@ class ObjectStore:
                         self._bucket,
                         key,
                         upload_id,
+                        max_parts=_PARTS_OF_A_PAGE,
                         part_number_marker=str(marker) if marker else None,
                     )
                 except S3Error as error:

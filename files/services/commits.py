@@ -75,8 +75,9 @@ def commit_upload(
         raise Invalid("base_version", "This upload makes a new file; it has no version yet.")
     if upload.file is not None and upload.file.deleted_at is not None:
         raise FileTrashed
-    stored = _stored_object(upload)
-    integrity = _integrity(stored, checksum=checksum)
+    with store().step():
+        stored = _stored_object(upload)
+        integrity = _integrity(stored, checksum=checksum)
     return _record(upload, stored, checksum, integrity, base_version)
 
 

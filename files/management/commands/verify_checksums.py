@@ -1,0 +1,72 @@
+"""`manage.py verify_checksums`: read versions back and hold them against their checksums."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Sum
+from django.utils.dateparse import parse_date, parse_datetime
+from tqdm import tqdm
+
+from files.exceptions import StoreUnavailable
+from files.models import Integrity
+from files.services import verification
+
+
+def _time(text: str) -> datetime:
+    try:
+        day = parse_date(text)
+        time = parse_datetime(text) if day is None else datetime(day.year, day.month, day.day)
+    except ValueError:
+        time = None
+    if time is None:
+        raise ArgumentTypeError(f"{text!r} is not a date like 2026-01-31 or a time in ISO 8601")
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+class Command(BaseCommand):
+    help = (
+        "Read versions whose checksum is only declared, compute their SHA-256 and record what was "
+        "found. Exit 0: all are good; 1: some are corrupt; 2: the store does not answer. May be "
+        "stopped at any time and started again, and run several times side by side."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--all", action="store_true", help="every version, not only declared")
+        parser.add_argument("--since", type=_time, help="only those committed from this time on")
+        parser.add_argument(
+            "--after", type=UUID, metavar="ID", help="go on after the version with this id"
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        all: bool,
+        since: datetime | None,
+        after: UUID | None,
+        **options: Any,
+    ) -> None:
+        due = verification.due(every=all, since=since, after=after)
+        total = due.aggregate(bytes=Sum("size"))["bytes"] or 0
+        checked, corrupt = 0, 0
+        with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+            try:
+                for result in verification.verify(due, progress=bar.update):
+                    checked += 1
+                    after = result.after or after
+                    if result.integrity == Integrity.CORRUPT:
+                        corrupt += 1
+                        what = "is gone from the store" if result.missing else "has other bytes"
+                        bar.write(f"corrupt: {result.version} ({result.version.key}) {what}")
+            except StoreUnavailable as error:
+                where = f"; go on with --after {after}" if after is not None else ""
+                raise CommandError(
+                    f"the store does not answer; {checked} versions checked{where}", returncode=2
+                ) from error
+        self.stdout.write(f"{checked} versions checked, {corrupt} corrupt")
+        if corrupt:
+            raise SystemExit(1)

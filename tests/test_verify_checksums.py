@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
+
+from files.models import File, FileVersion, Integrity
+from tests.support.client import Client, assert_problem, sha256
+
+pytestmark = [pytest.mark.usefixtures("store"), pytest.mark.django_db]
+
+
+def verify(*arguments: str) -> tuple[int, str]:
+    """Run the command; return its exit status and what it printed."""
+    out = StringIO()
+    try:
+        call_command("verify_checksums", *arguments, stdout=out)
+    except SystemExit as stop:
+        return int(str(stop.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+@pytest.fixture
+def declared(owner: Client, settings: Settings) -> Any:
+    """A version of which only the client said the checksum."""
+    settings.COMMIT_READ_MAX = 0
+    return owner.upload(b"bytes" * 1000)
+
+
+def test_a_version_too_large_to_read_at_commit_is_declared(owner: Client, declared: Any) -> None:
+    assert declared["integrity"] == "declared"
+    assert owner.get(f"/files/{declared['fileId']}/download")["integrity"] == "declared"
+
+
+def test_a_declared_version_with_the_right_bytes_becomes_read(owner: Client, declared: Any) -> None:
+    assert verify() == (0, "1 versions checked, 0 corrupt\n")
+    file = owner.get(f"/files/{declared['fileId']}")
+    assert file["integrity"] == file["versions"][0]["integrity"] == "read"
+    assert verify() == (0, "0 versions checked, 0 corrupt\n")
+
+
+def test_a_declared_version_with_other_bytes_is_corrupt_and_never_handed_out(
+    owner: Client, settings: Settings
+) -> None:
+    settings.COMMIT_READ_MAX = 0
+    begun = owner.put(b"real")
+    committed = owner.commit(begun["key"], b"real", checksum=sha256(b"fake"))
+    assert committed.status == 201
+    assert verify()[0] == 1
+    file_id = committed["fileId"]
+    assert owner.get(f"/files/{file_id}")["integrity"] == "corrupt"
+    assert_problem(owner.get(f"/files/{file_id}/download"), 409, "corrupt")
+    assert_problem(owner.get(f"/files/{file_id}/download?redirect=true"), 409, "corrupt")
+    assert_problem(owner.get(f"/files/{file_id}/versions/1/download"), 409, "corrupt")
+
+
+def test_an_older_version_is_settled_without_touching_the_file(
+    owner: Client, declared: Any, settings: Settings
+) -> None:
+    settings.COMMIT_READ_MAX = 1 << 20
+    owner.upload(b"second", file_id=declared["fileId"])
+    before = File.objects.get(pk=declared["fileId"])
+    assert verify()[0] == 0
+    assert FileVersion.objects.get(file=before, version=1).integrity == Integrity.READ
+    after = File.objects.get(pk=declared["fileId"])
+    assert (after.integrity, after.version_current) == (before.integrity, 2)
+
+
+def test_all_reads_every_version_again_and_finds_one_that_is_gone(owner: Client) -> None:
+    committed = owner.upload(b"here today")
+    assert verify()[1].startswith("0 versions")
+    assert verify("--all") == (0, "1 versions checked, 0 corrupt\n")
+    FileVersion.objects.update(store_version_id=_another_version_id(owner))
+    assert verify("--all")[0] == 1
+    assert owner.get(f"/files/{committed['fileId']}")["integrity"] == "corrupt"
+
+
+def _another_version_id(owner: Client) -> str:
+    """A version id that the store knows, of another key."""
+    other = owner.upload(b"other")
+    return FileVersion.objects.get(key=other["key"]).store_version_id
+
+
+def test_a_version_found_good_again_is_handed_out_again(owner: Client, declared: Any) -> None:
+    FileVersion.objects.update(integrity=Integrity.CORRUPT)
+    File.objects.update(integrity=Integrity.CORRUPT)
+    assert verify("--all")[0] == 0
+    assert owner.read(declared["fileId"]) == b"bytes" * 1000
+
+
+def test_since_and_after_leave_out_what_is_older(owner: Client, declared: Any) -> None:
+    version = FileVersion.objects.get()
+    assert verify("--since", "2999-01-01")[1].startswith("0 versions")
+    assert verify("--after", str(version.pk))[1].startswith("0 versions")
+    assert verify("--since", "2020-01-01T00:00:00Z")[1].startswith("1 versions")
+
+
+def test_a_time_that_cannot_be_is_refused() -> None:
+    with pytest.raises(CommandError, match="is not a date"):
+        verify("--since", "yesterday")
