@@ -1,0 +1,154 @@
+"""Finds or installs PostgreSQL 15 and MinIO, and starts them for a test run.
+
+Standard library only. They listen on free ports of 127.0.0.1, and keep what they have in the
+folder given; nothing of it is meant to last.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from _processes import Processes, free_port
+from _setup import fail, say, succeeds
+
+MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
+POSTGRESQL_FOLDERS = ("/usr/lib/postgresql/15/bin", "/opt/homebrew/opt/postgresql@15/bin")
+START_SECONDS = 60
+_PACKAGE = ("--no-install-recommends", "postgresql-15")
+
+
+def start(processes: Processes, folder: Path) -> dict[str, str]:
+    """Start both with their data in `folder`; return the environment that names them."""
+    postgresql, minio = _postgresql_programs(), _minio_program()
+    return _start_postgresql(processes, postgresql, folder) | _start_minio(processes, minio, folder)
+
+
+def _postgresql_programs() -> Path:
+    found = _find_postgresql()
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        say("Installing postgresql-15 …")
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        apt = ("apt-get", "--quiet", "--quiet")
+        if succeeds(*apt, "update", environment=environment):
+            succeeds(*apt, "install", "--yes", *_PACKAGE, environment=environment)
+        found = _find_postgresql()
+    if found is None:
+        fail("PostgreSQL 15 is needed. On Debian, as root: apt-get install postgresql-15")
+    return found
+
+
+def _find_postgresql() -> Path | None:
+    return next((Path(each) for each in POSTGRESQL_FOLDERS if Path(each, "initdb").exists()), None)
+
+
+def _minio_program() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "remotedrive" / "bin"
+    program = cache / f"minio-{MINIO_VERSION}"
+    if program.exists():
+        return program
+    if shutil.which("go") is None:
+        fail("MinIO is built from source, and Go (https://go.dev/dl) is not on the PATH.")
+    say("Building MinIO, once; this takes some minutes …")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        source = f"github.com/minio/minio@{MINIO_VERSION}"
+        environment = os.environ | {"CGO_ENABLED": "0", "GOBIN": folder}
+        if not succeeds("go", "install", "-ldflags", "-s -w", source, environment=environment):
+            fail("MinIO could not be built; Go says above why.")
+        os.replace(Path(folder) / "minio", program)
+    return program
+
+
+def _start_postgresql(processes: Processes, programs: Path, folder: Path) -> dict[str, str]:
+    # PostgreSQL refuses to run as root.
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(folder, user)
+    data, port, password = folder / "postgresql", free_port(), secrets.token_hex(16)
+    secret = folder / "password"
+    secret.touch(mode=0o600)
+    secret.write_text(password, encoding="utf-8")
+    if user is not None:
+        shutil.chown(secret, user)
+    arguments = ["--auth=scram-sha-256", "--username=remotedrive", f"--pwfile={secret}"]
+    arguments += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+    initdb = processes.start(
+        "initdb",
+        [str(programs / "initdb"), f"--pgdata={data}", *arguments],
+        stdout=subprocess.DEVNULL,
+        user=user,
+    )
+    if processes.wait_for_end(initdb) != 0:
+        fail("PostgreSQL's data folder could not be made; initdb says above why.")
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "fsync": "off",
+        "log_min_messages": "fatal",
+    }
+    command = [str(programs / "postgres"), "-D", str(data)]
+    processes.start(
+        "PostgreSQL",
+        command + [part for name, value in options.items() for part in ("-c", f"{name}={value}")],
+        end_signal=signal.SIGINT,
+        server=True,
+        user=user,
+    )
+    server = f"postgresql://remotedrive:{password}@127.0.0.1:{port}"
+
+    def ready() -> bool:
+        psql, database = str(programs / "psql"), f"{server}/postgres"
+        create = "CREATE DATABASE remotedrive"
+        return succeeds(psql, database, "--quiet", "--command", create, quiet=True)
+
+    processes.wait_for(ready, what="Starting PostgreSQL", seconds=START_SECONDS)
+    return {"DATABASE_URL": f"{server}/remotedrive"}
+
+
+def _start_minio(processes: Processes, program: Path, folder: Path) -> dict[str, str]:
+    port, access_key, secret_key = free_port(), secrets.token_hex(8), secrets.token_hex(20)
+    data = folder / "minio"
+    data.mkdir()
+    processes.start(
+        "MinIO",
+        [
+            str(program),
+            *("server", "--quiet", "--address", f"127.0.0.1:{port}"),
+            *("--certs-dir", str(folder / "certificates"), str(data)),
+        ],
+        environment=os.environ
+        | {
+            "MINIO_ROOT_USER": access_key,
+            "MINIO_ROOT_PASSWORD": secret_key,
+            "MINIO_BROWSER": "off",
+            "MINIO_UPDATE": "off",
+        },
+        stdout=subprocess.DEVNULL,
+        server=True,
+    )
+
+    def ready() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.request("GET", "/minio/health/ready")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    processes.wait_for(ready, what="Starting MinIO", seconds=START_SECONDS)
+    return {
+        "MINIO_ENDPOINT": f"http://127.0.0.1:{port}",
+        "MINIO_ACCESS_KEY": access_key,
+        "MINIO_SECRET_KEY": secret_key,
+    }
