@@ -46,12 +46,12 @@ container_update_timeout = 60
 """
 
 # Swift itself adds gatekeeper and dlo. The order matters:
-# - once stands left of versioned_writes, which would store before asking;
+# - once stands left of slo and versioned_writes, which would check and store before it asks;
 # - versioned_writes stands left of symlink, with which it makes the current version;
 # - bulk stays out: it answers before authentication.
 PIPELINE = """
 [pipeline:main]
-pipeline = catch_errors proxy-logging cache listing_formats s3api keys copy slo once \
+pipeline = catch_errors proxy-logging cache listing_formats s3api keys copy once slo \
 versioned_writes symlink proxy-server
 """
 

@@ -1,8 +1,10 @@
-"""What S3 allows once and Swift would do several times; stands left of ``versioned_writes``.
+"""What S3 allows once and Swift would do several times.
 
 Without it, a PUT with ``If-None-Match: *`` is stored as a version before it is refused, and racing
 ones may all succeed; racing completions of one multipart upload make versions that share their
-parts; and the parts of a completed upload may be replaced.
+parts; and the parts of a completed upload may be replaced. It stands left of ``versioned_writes``,
+which would store before anything is asked, and of ``slo``, so that no part changes between its
+being checked by a completion and the completion.
 
 It sees Swift's requests, not S3's: paths are ``/v1/account/container/object``, parts lie in the
 container ``<bucket>+segments`` as ``<key>/<upload id>/<part number>``, an upload that is under way
@@ -10,16 +12,19 @@ is the object ``<key>/<upload id>`` there, and a completed one is named in the o
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from eventlet.semaphore import Semaphore
 from swift.common.swob import HTTPCreated, HTTPNotFound, HTTPPreconditionFailed, wsgi_quote
+from swift.common.utils import closing_if_possible
 from swift.common.wsgi import WSGIContext, make_pre_authed_request
 
 SEGMENTS = "+segments"
 UPLOAD_ID_HEADER = "X-Object-Sysmeta-S3Api-Upload-Id"
+UPLOAD_ID_VARIABLE = "HTTP_X_OBJECT_SYSMETA_S3API_UPLOAD_ID"  # the same in a WSGI environ
 
 # Asks whether a PUT may be; None, or the answer to give in its place.
 Look = Callable[[], WSGIApplication | None]
@@ -74,13 +79,36 @@ class Once:
         self._locks: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path, look = self._question(environ)
-        if look is None:
+        path: str = environ["PATH_INFO"]
+        _, _, account, container, key = [*path.split("/", 4), "", "", "", ""][:5]
+        if environ["REQUEST_METHOD"] != "PUT" or not key:
             return self.app(environ, start_response)
+        if container.endswith(SEGMENTS):
+            name, upload_id, part = ["", "", *key.rsplit("/", 2)][-3:]
+            if not name or not part.isdigit():
+                return self.app(environ, start_response)
+            path = f"/v1/{account}/{container.removesuffix(SEGMENTS)}/{name}"
+            upload = environ["PATH_INFO"].rpartition("/")[0]
+            look = partial(self._look_at_part, environ, path, upload, upload_id)
+        elif "multipart-manifest=put" in environ.get("QUERY_STRING", ""):
+            return self._complete(environ, start_response)
+        elif environ.get("HTTP_IF_NONE_MATCH") == "*":
+            look = partial(self._look_at_object, environ, path)
+        else:
+            return self.app(environ, start_response)
+        return self._put(environ, start_response, self._lock(path), look)
+
+    def _put(
+        self,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        lock: Semaphore,
+        look: Look,
+    ) -> Iterable[bytes]:
+        """A PUT that is written under the lock, if ``look`` has nothing against it."""
         instead = look()  # spares the body, and the wait for the lock, in the common case
         if instead:
             return instead(environ, start_response)
-        lock = self._locks.setdefault(path, Semaphore())
         length = int(environ.get("CONTENT_LENGTH") or 0)
         body = LastLook(environ["wsgi.input"], length, lock, look)
         try:
@@ -98,46 +126,40 @@ class Once:
         finally:
             body.release()
 
-    def _question(self, environ: WSGIEnvironment) -> tuple[str, Look | None]:
-        """The object path to lock, and what must be asked; no question for most requests."""
+    def _complete(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """A completion, unless it was done before: then a success that writes nothing.
+
+        slo works while its answer is read, so it is read here, also for a client that went away.
+        """
         path: str = environ["PATH_INFO"]
-        _, _, account, container, key = [*path.split("/", 4), "", "", "", ""][:5]
-        if environ["REQUEST_METHOD"] != "PUT" or not key:
-            return path, None
-        if container.endswith(SEGMENTS):
-            name, upload_id, part = ["", "", *key.rsplit("/", 2)][-3:]
-            if not name or not part.isdigit():
-                return path, None
-            whole = f"/v1/{account}/{container.removesuffix(SEGMENTS)}/{name}"
-            upload = path.rpartition("/")[0]
-            return whole, lambda: self._look_at_part(environ, whole, upload, upload_id)
-        must_be_new = environ.get("HTTP_IF_NONE_MATCH") == "*"
-        upload_id = environ.get("HTTP_X_OBJECT_SYSMETA_S3API_UPLOAD_ID", "")
-        if not must_be_new and not upload_id:
-            return path, None
-        return path, lambda: self._look_at_object(environ, path, must_be_new, upload_id)
+        upload_id = environ.get(UPLOAD_ID_VARIABLE)
+        with self._lock(path):
+            now = self._head(environ, path)
+            if now.headers.get(UPLOAD_ID_HEADER) == upload_id:
+                return _application(HTTPCreated)(environ, start_response)
+            if now.is_success and environ.get("HTTP_IF_NONE_MATCH") == "*":
+                return _application(HTTPPreconditionFailed)(environ, start_response)
+            with closing_if_possible(self.app(environ, start_response)) as answer:
+                return [b"".join(answer)]
+
+    def _lock(self, path: str) -> Semaphore:
+        return self._locks.setdefault(path, Semaphore())
 
     def _look_at_part(
-        self, environ: WSGIEnvironment, whole: str, upload: str, upload_id: str
+        self, environ: WSGIEnvironment, path: str, upload: str, upload_id: str
     ) -> WSGIApplication | None:
         """A part may come while its upload is under way.
 
         Completion writes the object first and ends the upload afterwards: look at both.
         """
         under_way = self._head(environ, upload).is_success
-        completed = self._head(environ, whole).headers.get(UPLOAD_ID_HEADER) == upload_id
+        completed = self._head(environ, path).headers.get(UPLOAD_ID_HEADER) == upload_id
         return _application(HTTPNotFound) if completed or not under_way else None
 
-    def _look_at_object(
-        self, environ: WSGIEnvironment, path: str, must_be_new: bool, upload_id: str
-    ) -> WSGIApplication | None:
-        """A second completion is a success that writes nothing; what must be new may not exist."""
-        now = self._head(environ, path)
-        if upload_id and now.headers.get(UPLOAD_ID_HEADER) == upload_id:
-            return _application(HTTPCreated)
-        if must_be_new and now.is_success:
-            return _application(HTTPPreconditionFailed)
-        return None
+    def _look_at_object(self, environ: WSGIEnvironment, path: str) -> WSGIApplication | None:
+        """What must be new may not exist."""
+        exists = self._head(environ, path).is_success
+        return _application(HTTPPreconditionFailed) if exists else None
 
     def _head(self, environ: WSGIEnvironment, path: str) -> Any:
         """Swift's own answer to HEAD, asked to the right of here."""

@@ -24,6 +24,8 @@ from botocore.credentials import Credentials
 ACCESS_KEY = "test-key"
 SECRET_KEY = "a secret with 100%(percent)s;#"
 BUCKET = "drive"
+# One client for all: making one takes longer than a request to the store.
+HTTP = httpx.Client(timeout=30)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -99,7 +101,7 @@ class Store:
         """A presigned PUT with ``Content-Length`` and ``signed`` in the signature."""
         url = self.presign("PUT", key, {"content-length": str(len(body)), **(signed or {})})
         headers = {**(signed or {}), **(unsigned or {})}
-        return httpx.put(url, content=body, headers=headers, timeout=30)
+        return HTTP.put(url, content=body, headers=headers)
 
     def answer_to_head_of_put(self, key: str, length: int) -> tuple[int, bytes]:
         """Status and body of the answer to a PUT of so many bytes, of which none is sent."""
@@ -124,7 +126,7 @@ class Store:
 
     def get(self, key: str, version_id: str | None = None) -> httpx.Response:
         query = {"versionId": version_id} if version_id else None
-        return httpx.get(self.presign("GET", key, query=query), timeout=30)
+        return HTTP.get(self.presign("GET", key, query=query))
 
     def versions(self, key: str) -> list[str]:
         """The ids of the versions of exactly this key, the newest first."""

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from .store_process import BUCKET, Store
+from .store_process import BUCKET, HTTP, Store
 
 StartStore = Callable[..., Store]
 
@@ -29,7 +28,7 @@ def upload_parts(store: Store, key: str) -> tuple[str, dict[str, Any]]:
     upload_id = store.s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
     etags = []
     for number, body in enumerate(PARTS, 1):
-        put = httpx.put(part_url(store, key, upload_id, number, len(body)), content=body)
+        put = HTTP.put(part_url(store, key, upload_id, number, len(body)), content=body)
         assert put.status_code == 200
         etags.append({"PartNumber": number, "ETag": put.headers["etag"]})
     return upload_id, {"Parts": etags}
@@ -67,11 +66,24 @@ def test_racing_completions_make_one_version(shared_store: Store, key: str) -> N
     assert shared_store.get(key).content == WHOLE
 
 
+def test_a_completion_with_if_none_match_does_not_replace_an_object(
+    shared_store: Store, key: str
+) -> None:
+    upload_id, parts = upload_parts(shared_store, key)
+    shared_store.put(key, b"was first")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        shared_store.s3.complete_multipart_upload(
+            Bucket=BUCKET, Key=key, UploadId=upload_id, MultipartUpload=parts, IfNoneMatch="*"
+        )
+    assert shared_store.get(key).content == b"was first"
+    assert len(shared_store.versions(key)) == 1
+
+
 def test_a_part_of_a_completed_upload_cannot_be_replaced(shared_store: Store, key: str) -> None:
     upload_id, parts = upload_parts(shared_store, key)
     complete(shared_store, key, upload_id, parts)
     other = b"b" * len(PARTS[0])
-    put = httpx.put(part_url(shared_store, key, upload_id, 1, len(other)), content=other)
+    put = HTTP.put(part_url(shared_store, key, upload_id, 1, len(other)), content=other)
     assert put.status_code == 404
     assert shared_store.get(key).content == WHOLE
 
@@ -99,7 +111,7 @@ def test_parts_sent_all_through_a_completion_leave_the_completed_bytes_alone(
 
     def send_parts() -> None:
         while not stop.is_set():
-            httpx.put(url, content=other)
+            HTTP.put(url, content=other)
 
     with ThreadPoolExecutor(4) as pool:
         for _ in range(4):
@@ -119,7 +131,7 @@ def test_a_part_of_an_aborted_upload_is_refused_and_abort_may_be_repeated(
 ) -> None:
     upload_id, _ = upload_parts(shared_store, key)
     shared_store.s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload_id)
-    put = httpx.put(part_url(shared_store, key, upload_id, 1, 3), content=b"abc")
+    put = HTTP.put(part_url(shared_store, key, upload_id, 1, 3), content=b"abc")
     assert put.status_code == 404
     with pytest.raises(ClientError, match="NoSuchUpload"):
         shared_store.s3.abort_multipart_upload(Bucket=BUCKET, Key=key, UploadId=upload_id)
@@ -129,7 +141,7 @@ def test_a_small_part_that_is_not_the_last_is_refused(shared_store: Store, key: 
     upload_id = shared_store.s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
     etags = []
     for number in (1, 2):
-        put = httpx.put(part_url(shared_store, key, upload_id, number, 3), content=b"abc")
+        put = HTTP.put(part_url(shared_store, key, upload_id, number, 3), content=b"abc")
         etags.append({"PartNumber": number, "ETag": put.headers["etag"]})
     with pytest.raises(ClientError, match="EntityTooSmall"):
         complete(shared_store, key, upload_id, {"Parts": etags})
@@ -139,7 +151,7 @@ def test_a_small_part_that_is_not_the_last_is_refused(shared_store: Store, key: 
 def test_received_parts_are_listed_up_to_number_ten_thousand(shared_store: Store, key: str) -> None:
     upload_id = shared_store.s3.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"]
     for number, status in ((10_000, 200), (3, 200), (10_001, 400)):
-        put = httpx.put(part_url(shared_store, key, upload_id, number, 3), content=b"abc")
+        put = HTTP.put(part_url(shared_store, key, upload_id, number, 3), content=b"abc")
         assert put.status_code == status
     listed = shared_store.s3.list_parts(Bucket=BUCKET, Key=key, UploadId=upload_id)["Parts"]
     assert [(part["PartNumber"], part["Size"]) for part in listed] == [(3, 3), (10_000, 3)]

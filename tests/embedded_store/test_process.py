@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .store_process import BUCKET, REPOSITORY, Store, command, environment
+from .store_process import BUCKET, HTTP, REPOSITORY, Store, command, environment
 
 StartStore = Callable[..., Store]
 
@@ -129,7 +129,7 @@ def test_only_the_named_origins_may_read_answers(start: StartStore) -> None:
     store = start(None, "--cors-origin", "https://a.example, https://b.example")
     for origin, status in (("https://b.example", 204), ("https://evil.example", 403)):
         headers = {"origin": origin, "access-control-request-method": "PUT"}
-        answer = httpx.options(store.url, headers=headers)
+        answer = HTTP.options(store.url, headers=headers)
         assert answer.status_code == status
         assert (answer.headers.get("access-control-allow-origin") == origin) == (status == 204)
 
@@ -138,7 +138,7 @@ def test_it_logs_requests_when_asked_and_never_a_secret_or_a_signature(start: St
     store = start(None, "--verbose")
     store.make_bucket()
     url = store.presign("PUT", "key")
-    httpx.put(url, content=b"bytes")
+    HTTP.put(url, content=b"bytes")
     _, _, errors = store.stop()
     assert BUCKET in errors
     signature = url.rpartition("=")[2]

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from .store_process import BUCKET, SECRET_KEY, Store
+from .store_process import BUCKET, HTTP, SECRET_KEY, Store
 
 BODY = b"twelve bytes"
 OTHER = b"other  bytes"
@@ -34,7 +34,7 @@ def test_a_presigned_put_and_get_round_trip(shared_store: Store, key: str) -> No
 def test_a_changed_signature_is_refused(shared_store: Store, key: str) -> None:
     url = shared_store.presign("PUT", key)
     changed = url[:-4] + ("0000" if url[-4:] != "0000" else "1111")
-    response = httpx.put(changed, content=BODY)
+    response = HTTP.put(changed, content=BODY)
     assert (response.status_code, code(response)) == (403, "SignatureDoesNotMatch")
     assert shared_store.get(key).status_code == 404
 
@@ -44,13 +44,13 @@ def test_a_body_of_another_length_than_signed_is_refused(
     shared_store: Store, key: str, body: bytes
 ) -> None:
     url = shared_store.presign("PUT", key, {"content-length": str(len(BODY))})
-    assert httpx.put(url, content=body).status_code == 403
+    assert HTTP.put(url, content=body).status_code == 403
     assert shared_store.get(key).status_code == 404
 
 
 def test_a_chunked_body_is_refused(shared_store: Store, key: str) -> None:
     url = shared_store.presign("PUT", key)
-    response = httpx.put(url, content=iter([BODY]))
+    response = HTTP.put(url, content=iter([BODY]))
     assert (response.status_code, code(response)) == (411, "MissingContentLength")
     assert shared_store.get(key).status_code == 404
 
@@ -108,7 +108,7 @@ def test_a_signed_checksum_algorithm_cannot_be_changed(shared_store: Store, key:
 
 def test_a_signed_header_may_not_be_left_out(shared_store: Store, key: str) -> None:
     url = shared_store.presign("PUT", key, {"x-amz-checksum-sha256": sha256(BODY)})
-    assert httpx.put(url, content=BODY).status_code == 403
+    assert HTTP.put(url, content=BODY).status_code == 403
     assert shared_store.get(key).status_code == 404
 
 
@@ -168,15 +168,15 @@ def test_an_expired_url_is_refused(
 ) -> None:
     signed_at = datetime.now(UTC) - timedelta(minutes=10)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: signed_at)
-    assert httpx.put(shared_store.presign("PUT", key, ttl=900), content=BODY).status_code == 200
+    assert HTTP.put(shared_store.presign("PUT", key, ttl=900), content=BODY).status_code == 200
     url = shared_store.presign("PUT", f"{key}-late", ttl=590)
-    assert httpx.put(url, content=BODY).status_code == 403
+    assert HTTP.put(url, content=BODY).status_code == 403
     assert shared_store.versions(f"{key}-late") == []
 
 
 def test_another_key_pair_is_refused(shared_store: Store, key: str) -> None:
     url = shared_store.presign("PUT", key).replace("test-key", "test-kez")
-    assert httpx.put(url, content=BODY).status_code == 403
+    assert HTTP.put(url, content=BODY).status_code == 403
     assert shared_store.get(key).status_code == 404
 
 
@@ -185,7 +185,7 @@ def test_another_key_pair_is_refused(shared_store: Store, key: str) -> None:
 )
 def test_nothing_is_answered_without_a_signature(shared_store: Store, path: str) -> None:
     for headers in ({}, {"x-auth-token": SECRET_KEY}, {"authorization": "AWS4-HMAC-SHA256 x"}):
-        response = httpx.get(shared_store.url + path, headers=headers)
+        response = HTTP.get(shared_store.url + path, headers=headers)
         assert response.status_code in {400, 403}
         assert BUCKET not in response.text.replace(path, "")
 
@@ -196,7 +196,7 @@ def test_the_get_url_overrides_type_and_disposition(shared_store: Store, key: st
         "response-content-type": "text/plain",
         "response-content-disposition": "attachment; filename*=UTF-8''%C3%BC.txt",
     }
-    got = httpx.get(shared_store.presign("GET", key, query=query))
+    got = HTTP.get(shared_store.presign("GET", key, query=query))
     assert got.headers["content-type"] == "text/plain"
     assert got.headers["content-disposition"] == query["response-content-disposition"]
 

@@ -1,9 +1,8 @@
 """A version id names the same bytes for ever; and CORS, for pages of another origin."""
 
-import httpx
 import pytest
 
-from .store_process import BUCKET, Store
+from .store_process import BUCKET, HTTP, Store
 
 ORIGIN = {"origin": "https://drive.example"}
 
@@ -11,7 +10,7 @@ ORIGIN = {"origin": "https://drive.example"}
 def test_head_and_get_give_the_newest_version_with_its_id(shared_store: Store, key: str) -> None:
     first = shared_store.put(key, b"first").headers["x-amz-version-id"]
     second = shared_store.put(key, b"second").headers["x-amz-version-id"]
-    head = httpx.head(shared_store.presign("HEAD", key))
+    head = HTTP.head(shared_store.presign("HEAD", key))
     assert head.headers["x-amz-version-id"] == second
     assert head.headers["content-length"] == "6"
     assert shared_store.versions(key) == [second, first]
@@ -48,7 +47,7 @@ def test_a_range_of_a_version_can_be_read(
 ) -> None:
     version = shared_store.put(key, b"0123456789").headers["x-amz-version-id"]
     url = shared_store.presign("GET", key, query={"versionId": version})
-    got = httpx.get(url, headers={"range": wanted[0]})
+    got = HTTP.get(url, headers={"range": wanted[0]})
     assert (got.status_code, got.content) == (206, wanted[1])
 
 
@@ -65,7 +64,7 @@ def test_a_preflight_is_answered_without_a_signature(shared_store: Store, key: s
         "access-control-request-method": "PUT",
         "access-control-request-headers": "content-type,x-amz-checksum-sha256",
     }
-    answer = httpx.options(f"{shared_store.url}/{BUCKET}/x", headers={**ORIGIN, **asked})
+    answer = HTTP.options(f"{shared_store.url}/{BUCKET}/x", headers={**ORIGIN, **asked})
     assert answer.status_code == 204
     assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
     assert "PUT" in answer.headers["access-control-allow-methods"]
@@ -75,9 +74,9 @@ def test_a_preflight_is_answered_without_a_signature(shared_store: Store, key: s
 
 def test_cors_headers_are_on_successes_and_on_errors(shared_store: Store, key: str) -> None:
     put = shared_store.put(key, b"bytes", unsigned=ORIGIN)
-    unsigned = httpx.get(f"{shared_store.url}/{BUCKET}/x", headers=ORIGIN)
-    missing = httpx.get(shared_store.presign("GET", f"{key}-missing"), headers=ORIGIN)
-    refused = httpx.put(shared_store.presign("GET", key), content=b"", headers=ORIGIN)
+    unsigned = HTTP.get(f"{shared_store.url}/{BUCKET}/x", headers=ORIGIN)
+    missing = HTTP.get(shared_store.presign("GET", f"{key}-missing"), headers=ORIGIN)
+    refused = HTTP.put(shared_store.presign("GET", key), content=b"", headers=ORIGIN)
     statuses = [answer.status_code for answer in (put, unsigned, missing, refused)]
     assert statuses == [200, 403, 404, 403]
     for answer in (put, unsigned, missing, refused):
