@@ -1,0 +1,130 @@
+"""A pool of threads that live as long as the process and run one call after another.
+
+Each thread keeps its own database connections, so that Django's persistent connections are one per
+thread. The threads are daemons: one that hangs does not keep the process from ending. Nothing here
+knows of requests; everything but the threads themselves may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from queue import SimpleQueue
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+logger = logging.getLogger(__name__)
+
+
+class Job:
+    """One call, with the context variables of whoever made it."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call = call
+        self.context = copy_context()
+        self.cut = False
+
+
+class ThreadPool:
+    """Runs jobs in at most `threads` threads, started when needed; `waiting` jobs may wait."""
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._size = threads
+        self._most_waiting = waiting
+        self._lock = threading.Lock()
+        self._waiting: deque[Job] = deque()
+        self._running: dict[Job, Sequence[BaseDatabaseWrapper]] = {}
+        self._started = 0
+        # One ticket for each job that was ever submitted; a withdrawn job leaves a spare one.
+        self._tickets: SimpleQueue[None] = SimpleQueue()
+
+    def submit(self, job: Job) -> bool:
+        """Queue `job`; False where as many as may wait already do."""
+        with self._lock:
+            if len(self._waiting) >= self._most_waiting:
+                return False
+            self._waiting.append(job)
+            idle = self._started - len(self._running)
+            if idle < len(self._waiting) and self._started < self._size:
+                self._started += 1
+                name = f"request-{self._started}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._tickets.put(None)
+        return True
+
+    def withdraw(self, job: Job) -> bool:
+        """Take `job` out of the queue; False where a thread has begun it, or has done it."""
+        with self._lock:
+            try:
+                self._waiting.remove(job)
+            except ValueError:
+                return False
+        return True
+
+    def cut(self, job: Job) -> bool:
+        """Break the database connections of the thread that runs `job`; False where none does.
+
+        A thread that waits for a database's answer gets an error at once. Its connections are
+        closed after the job, and made anew by the next one.
+        """
+        with self._lock:
+            databases = self._running.get(job)
+            if databases is None:
+                return False
+            job.cut = True
+            for database in databases:
+                _break_connection(database)
+        return True
+
+    def _work(self) -> None:
+        databases = connections.all()
+        while True:
+            self._tickets.get()
+            with self._lock:
+                if not self._waiting:
+                    continue
+                job = self._waiting.popleft()
+                self._running[job] = databases
+            try:
+                job.context.run(job.call)
+            except BaseException:
+                logger.exception("A job of the thread pool failed")
+            with self._lock:
+                del self._running[job]
+            if job.cut:
+                for database in databases:
+                    _close(database)
+            del job
+
+
+def _break_connection(database: BaseDatabaseWrapper) -> None:
+    """Make whatever another thread waits for on this connection fail, without waiting for it."""
+    connection: Any = database.connection
+    if connection is None:
+        return
+    try:
+        if database.vendor == "sqlite":
+            connection.interrupt()
+        elif database.vendor == "postgresql":
+            descriptor = connection.pgconn.socket
+            with socket.socket(fileno=os.dup(descriptor)) as copy:
+                # The number may have passed to another socket before it was copied.
+                if connection.pgconn.socket == descriptor:
+                    copy.shutdown(socket.SHUT_RDWR)
+    except Exception as error:
+        # The thread closed the connection, or the server did: there is nothing left to break.
+        logger.info("A database connection was gone before it could be broken: %s", error)
+
+
+def _close(database: BaseDatabaseWrapper) -> None:
+    try:
+        database.close()
+    except Exception:
+        logger.exception("A broken database connection could not be closed")
