@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from pytest_django.fixtures import Settings
 
+from files import object_store
+from files.keys import object_key
 from files.models import User
+from files.services import signing
 from tests import settings as test_settings
-from tests.support.client import Client
+from tests.support.client import Client, put, sha256
 from tests.support.store import EmbeddedStore, make_bucket
+from tests.tcp_proxy import TcpProxy
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +31,26 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore | 
     yield embedded
     if embedded is not None:
         embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def attests(store: object) -> bool:
+    """Whether the store attests, in its answer to HEAD, the SHA-256 that it checked at the PUT."""
+    key = object_key("attests")
+    signed = signing.uploads().put(key, size=2, checksum=sha256(b"ok"), expires_in=60)
+    assert put(signed.url, b"ok", signed.headers).status_code == 200
+    found = object_store.store().head(key)
+    assert found is not None
+    return found.sha256 is not None
+
+
+@pytest.fixture
+def store_proxy(store: object, settings: Settings) -> Iterator[TcpProxy]:
+    """The way from the service, not from its clients, to the store: to count on, or to break."""
+    upstream = urlsplit(settings.MINIO_ENDPOINT)
+    with TcpProxy((str(upstream.hostname), int(upstream.port or 80))) as proxy:
+        settings.MINIO_ENDPOINT = proxy.endpoint
+        yield proxy
 
 
 @pytest.fixture

@@ -1,0 +1,211 @@
+"""The service as people run it: uvicorn in a process of its own, with a database of its own.
+
+For what a client in the test's process cannot show: many requests at once, a kill, a restart. The
+store is the test run's, and its bucket must be there (fixture `store`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+
+from files.management.commands.mint_jwt import mint
+from tests.support.client import Answer, Client
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_FLAGS = (
+    *("--host", "127.0.0.1", "--http", "httptools", "--no-access-log", "--no-server-header"),
+    *("--no-proxy-headers", "--timeout-graceful-shutdown", "4"),
+)
+_START_SECONDS = 30
+
+
+class RemoteClient(Client):
+    """A person who calls a running service over HTTP; may be used by many threads at once."""
+
+    def __init__(self, server: Server, subject: str | None) -> None:
+        self._server = server
+        self._user = None
+        self.token = None if subject is None else server.token(subject)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """As `Client.call`; raises httpx.TransportError when no answer comes."""
+        sent = {"Content-Type": content_type} | dict(headers or {})
+        if self.token is not None:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
+        answer = self._server.http.request(method, path, content=data, headers=sent)
+        is_json = "json" in answer.headers.get("Content-Type", "")
+        return Answer(
+            answer.status_code,
+            answer.headers,
+            answer.json() if is_json and answer.content else None,
+            answer.content,
+        )
+
+
+class Server:
+    """One service: a port, a data folder, a database that lives as long as this object.
+
+    `environment` adds to, or overrides, what the test run's settings say. `folder` must be empty.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / "log"
+        self._database = _Database(folder)
+        self.environment = os.environ | {
+            "DJANGO_SETTINGS_MODULE": "remotedrive.settings",
+            "DATA_DIR": str(folder),
+            "DATABASE_URL": self._database.url,
+            "JWT_CREATE_USERS": "true",
+            **environment,
+        }
+        self.http = httpx.Client(
+            base_url=self.url,
+            timeout=30,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
+        self.process: subprocess.Popen[bytes] | None = None
+        self._database.create()
+        self.manage("migrate", "--verbosity=0")
+
+    def start(self) -> None:
+        """Start the process and wait until it answers; its log goes on in the same file."""
+        assert self.process is None
+        command = [sys.executable, "-m", "uvicorn", "remotedrive.asgi:application"]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *_FLAGS, f"--port={self.port}"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < end, f"no answer in time: {self.log()}"
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """End the process by SIGTERM and return its exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        return self._wait()
+
+    def kill(self) -> None:
+        """End the process by SIGKILL; `start()` starts it again on the same port and data."""
+        assert self.process is not None
+        self.process.kill()
+        self._wait()
+
+    def close(self) -> None:
+        """End the process if there is one, and drop the database."""
+        if self.process is not None:
+            self.kill()
+        self.http.close()
+        self._database.drop()
+
+    def log(self) -> str:
+        """Return what all processes so far wrote to standard output and error."""
+        return self.log_file.read_text(errors="replace")
+
+    def token(self, subject: str) -> str:
+        """Return a bearer token for `subject`, whose user is made by the first request."""
+        return mint(subject=subject, ttl=3600)
+
+    def client(self, subject: str | None) -> RemoteClient:
+        """Return a client that speaks for `subject`, or for nobody."""
+        return RemoteClient(self, subject)
+
+    def manage(self, *arguments: str) -> str:
+        """Run `manage.py` with this service's settings and return its standard output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _answers(self) -> bool:
+        try:
+            return self.http.get("/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _wait(self) -> int:
+        assert self.process is not None
+        status = self.process.wait(timeout=20)
+        self.process = None
+        return status
+
+
+@contextmanager
+def running(folder: Path, **environment: str) -> Iterator[Server]:
+    """Run a service until the block ends."""
+    server = Server(folder, **environment)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+class _Database:
+    """A database on the server that DATABASE_URL names, or a file in the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = os.environ.get("DATABASE_URL", "")
+        self._name = f"remotedrive_{uuid.uuid4().hex}"
+        if self._server.startswith("postgres"):
+            self.url = urlunsplit(urlsplit(self._server)._replace(path=f"/{self._name}"))
+        else:
+            self._server = ""
+            self.url = f"sqlite:///{folder / 'db.sqlite3'}"
+
+    def create(self) -> None:
+        self._execute(f'CREATE DATABASE "{self._name}"')
+
+    def drop(self) -> None:
+        self._execute(f'DROP DATABASE "{self._name}" WITH (FORCE)')
+
+    def _execute(self, statement: str) -> None:
+        if self._server:
+            with psycopg.connect(self._server, autocommit=True) as connection:
+                connection.execute(statement.encode())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
