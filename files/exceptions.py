@@ -91,6 +91,32 @@ class Corrupt(DriveError):
     code = "corrupt"
 
 
+class PermissionDenied(DriveError):
+    code = "permission-denied"
+
+
+class ShareRevoked(DriveError):
+    code = "share-revoked"
+
+
+class ShareExpired(DriveError):
+    code = "share-expired"
+
+
+class ShareExhausted(DriveError):
+    code = "share-exhausted"
+
+
+class SharePassword(DriveError):
+    """The password of a share is missing or wrong."""
+
+    code = "share-password"
+
+
+class Throttled(DriveError):
+    code = "throttled"
+
+
 class StoreUnavailable(DriveError):
     """The store did not answer, or not in a way that can be relied on; nothing was changed."""
 

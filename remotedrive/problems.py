@@ -214,7 +214,7 @@ def body(code: str, detail: str | None = None, **members: Any) -> dict[str, Any]
 def headers(code: str, retry_after: int | None = None) -> dict[str, str]:
     """Return the headers that an answer with this code carries beside its content type."""
     status = CATALOGUE[code].status
-    result = {"Cache-Control": "no-store"}
+    result = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     if status == 401 and code != "share-password":
         error = "" if code == "not-authenticated" else ', error="invalid_token"'
         result["WWW-Authenticate"] = f'Bearer realm="remotedrive"{error}'

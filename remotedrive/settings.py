@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "files",
 ]
 MIDDLEWARE = [
+    "files.api.middleware.share_privacy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

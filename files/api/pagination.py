@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import DateTimeField, Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from rest_framework import serializers
@@ -96,7 +96,8 @@ def page(
     `by` is the column that orders, before the id; a time or a number.
     """
     cursor: Cursor | None = query["cursor"]
-    if cursor is not None and isinstance(cursor.at, datetime) != by.endswith("_at"):
+    by_time = isinstance(rows.model._meta.get_field(by), DateTimeField)
+    if cursor is not None and isinstance(cursor.at, datetime) != by_time:
         raise serializers.ValidationError(
             {"cursor": serializers.ErrorDetail("This cursor is of another listing.", "invalid")}
         )

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.http import HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
+from files.api.base import StrictViewSet, invalid, validated
 from files.api.fields import StrictSerializer
 from files.api.pagination import OrderedPageQuery, PageQuery, page
 from files.api.serializers import (
@@ -31,47 +30,10 @@ from files.api.serializers import (
     UploadSerializer,
     UrlsRequest,
 )
-from files.models import User
 from files.services import commits, downloads, files, uploads
 from files.services.downloads import Download
 
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
-
-
-def validated(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
-    """Return what `serializer` makes of `data`; raises ValidationError."""
-    checked = serializer(data=data)
-    checked.is_valid(raise_exception=True)
-    return dict(checked.validated_data)
-
-
-def invalid(field: str, message: str, code: str = "invalid") -> serializers.ValidationError:
-    return serializers.ValidationError({field: serializers.ErrorDetail(message, code)})
-
-
-class StrictViewSet(ViewSet):
-    """A viewset that checks the query string before anything else is done.
-
-    `queries` has a serializer for each action that takes query parameters; the others take none.
-    """
-
-    queries: ClassVar[dict[str, type[StrictSerializer]]] = {}
-    request: Request
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        if self.action is None:
-            return  # 405 follows
-        parameters = request.query_params
-        for name in parameters:
-            if len(parameters.getlist(name)) > 1:
-                raise invalid(name, "This stands there more than once.", "repeated")
-        self.query = validated(self.queries.get(self.action, StrictSerializer), parameters.dict())
-
-    @property
-    def user(self) -> User:
-        assert isinstance(self.request.user, User)  # noqa: S101
-        return self.request.user
 
 
 def download_response(download: Download, *, redirect: bool) -> HttpResponseBase:

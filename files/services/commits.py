@@ -1,7 +1,7 @@
 """Commit: from bytes in the store to a version of a file, exactly once.
 
 The store is asked first, outside of any transaction; then one short transaction looks at the
-upload's state again under its lock and writes. Rows are locked in the order upload, file.
+upload's state again under its lock and writes. Rows are locked in the order upload, file, share.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from files.exceptions import (
@@ -26,14 +27,15 @@ from files.exceptions import (
     UploadAborted,
     VersionConflict,
 )
-from files.models import File, FileVersion, Integrity, Upload, User
+from files.models import File, FileVersion, Integrity, ShareEvent, Upload, User
 from files.object_store import ObjectVersion, store
-from files.services import versions
+from files.services import versions, visits
 from files.services.uploads import (
     PARTS_PER_ANSWER,
     missing_parts,
     refuse_aborted_or_expired,
 )
+from files.services.visits import Visit
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,30 @@ def commit_upload(
     `FileTrashed`, `ObjectMissing`, `PartsMissing`, `SizeMismatch`, `ContentEncoding`,
     `ChecksumMismatch`, `VersionConflict`; `StoreUnavailable` where the store does not answer.
     """
-    upload = (
-        Upload.objects.visible_to(user)
-        .select_related("file", "file_version__file")
-        .filter(key=key)
-        .first()
-    )
+    return _commit(Upload.objects.visible_to(user), key, checksum, size, base_version)
+
+
+def commit_through_share(*, visit: Visit, key: str, checksum: str, size: int) -> Commit:
+    """Record an upload that came through the share of `visit`, as `commit_upload` does.
+
+    Raises also what a share that ended meanwhile is refused with; a file in the trash is
+    `NotFound`.
+    """
+    try:
+        return _commit(Upload.objects.through(visit.share), key, checksum, size, None, visit)
+    except FileTrashed as error:
+        raise NotFound from error
+
+
+def _commit(
+    uploads: QuerySet[Upload],
+    key: str,
+    checksum: str,
+    size: int,
+    base_version: int | None,
+    visit: Visit | None = None,
+) -> Commit:
+    upload = uploads.select_related("file", "file_version__file").filter(key=key).first()
     if upload is None:
         raise NotFound
     earlier = _earlier_commit(upload, checksum=checksum, size=size)
@@ -78,7 +98,7 @@ def commit_upload(
     with store().step():
         stored = _stored_object(upload)
         integrity = _integrity(stored, checksum=checksum)
-    return _record(upload, stored, checksum, integrity, base_version)
+    return _record(upload, stored, checksum, integrity, base_version, visit)
 
 
 def _earlier_commit(upload: Upload, *, checksum: str, size: int) -> Commit | None:
@@ -139,6 +159,7 @@ def _record(
     checksum: str,
     integrity: Integrity,
     base_version: int | None,
+    visit: Visit | None,
 ) -> Commit:
     with transaction.atomic():
         locked = Upload.objects.select_for_update().get(pk=upload.pk)
@@ -158,6 +179,8 @@ def _record(
             if expected is not None and expected != file.version_current:
                 raise VersionConflict(version_current=file.version_current)
             number = file.version_current + 1
+        if visit is not None:
+            visits.lock(visit)
         version = FileVersion(
             file=file,
             version=number,
@@ -168,7 +191,8 @@ def _record(
             content_type=locked.content_type,
             checksum=checksum,
             integrity=integrity,
-            created_by_id=locked.user_id,
+            created_by_id=locked.user_id if visit is None else None,
+            share=None if visit is None else visit.share,
             created_at=now,
         )
         versions.point_at(file, version)
@@ -176,4 +200,6 @@ def _record(
         locked.state = Upload.State.COMMITTED
         locked.file_version = version
         locked.save(update_fields=["state", "file_version"])
+        if visit is not None:
+            visits.record(visit, ShareEvent.What.COMMITTED, version=number)
         return Commit(version, file, created=True)

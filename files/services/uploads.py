@@ -89,7 +89,7 @@ def init_upload(
         file = File.objects.visible_to(user).present().filter(pk=file_id).first()
         if file is None:
             raise NotFound
-    name = filename if filename is not None else _name_of(file)
+    name = filename or _name_of(file)
     upload = Upload(
         user=user,
         key=keys.object_key(name),
@@ -105,18 +105,31 @@ def init_upload(
     if multipart:
         upload.part_size = part_size(size)
         upload.multipart_id = store().create_multipart(upload.key)
-    signed = _signed(upload)
-    upload.commit_by = _commit_by(signed.expires_at)
     try:
-        _insert(upload)
+        return begin(upload=upload, expires_in=settings.PRESIGN_PUT_TTL)
     except IntegrityError:
         _abort_in_store(upload)
         if idempotency_key is None:
             raise
+        # Another request with the same key was faster.
         earlier = _begun_with(user=user, idempotency_key=idempotency_key, digest=digest)
         if earlier is None:
             raise
         return sign(upload=earlier)
+
+
+def begin(*, upload: Upload, expires_in: int) -> Signed:
+    """Insert a new upload, with URLs that are good for `expires_in` seconds."""
+    signed = _signed(upload, expires_in=expires_in)
+    upload.commit_by = _commit_by(signed.expires_at)
+    with transaction.atomic():
+        if upload.idempotency_key is not None:
+            # A key that began an upload more than 24 h ago is free again.
+            Upload.objects.visible_to(upload.user).filter(
+                idempotency_key=upload.idempotency_key,
+                created_at__lte=timezone.now() - IDEMPOTENCY_WINDOW,
+            ).update(idempotency_key=None)
+        upload.save(force_insert=True)
     return signed
 
 
@@ -127,7 +140,7 @@ def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed
     upload says, and `Invalid` for part numbers that the upload does not have.
     """
     refuse_ended(upload)
-    signed = _signed(upload, part_numbers)
+    signed = _signed(upload, part_numbers, expires_in=settings.PRESIGN_PUT_TTL)
     # The row decides: an upload that ended since it was read gets no URL. No later expiry is
     # ever shortened, as a URL that is still valid may write until then.
     alive = Upload.objects.filter(pk=upload.pk).pending()
@@ -222,13 +235,14 @@ def part_size(size: int) -> int:
     return max(PART_SIZE_MIN, mebibytes * _MIB)
 
 
-def _signed(upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed:
+def _signed(
+    upload: Upload, part_numbers: Sequence[int] | None = None, *, expires_in: int
+) -> Signed:
     presigner = signing.uploads()
-    ttl = settings.PRESIGN_PUT_TTL
     now = timezone.now()
     if upload.multipart_id is None:
         put = presigner.put(
-            upload.key, size=upload.size, checksum=upload.checksum, expires_in=ttl, now=now
+            upload.key, size=upload.size, checksum=upload.checksum, expires_in=expires_in, now=now
         )
         return Signed(upload, put, (), put.expires_at)
     count = upload.part_count or 0
@@ -244,13 +258,13 @@ def _signed(upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed
                 upload_id=upload.multipart_id,
                 part_number=number,
                 size=upload.size_of_part(number),
-                expires_in=ttl,
+                expires_in=expires_in,
                 now=now,
             ),
         )
         for number in part_numbers
     )
-    expires_at = parts[0].url.expires_at if parts else now + timedelta(seconds=ttl)
+    expires_at = parts[0].url.expires_at if parts else now + timedelta(seconds=expires_in)
     return Signed(upload, None, parts, expires_at)
 
 
@@ -268,17 +282,6 @@ def _begun_with(*, user: User, idempotency_key: str, digest: str | None) -> Uplo
     if upload is not None and upload.request_digest != digest:
         raise IdempotencyConflict
     return upload
-
-
-def _insert(upload: Upload) -> None:
-    with transaction.atomic():
-        if upload.idempotency_key is not None:
-            # A key that began an upload more than 24 h ago is free again.
-            Upload.objects.visible_to(upload.user).filter(
-                idempotency_key=upload.idempotency_key,
-                created_at__lte=timezone.now() - IDEMPOTENCY_WINDOW,
-            ).update(idempotency_key=None)
-        upload.save(force_insert=True)
 
 
 def _abort_in_store(upload: Upload) -> None:

@@ -1,0 +1,121 @@
+"""What comes in and goes out where shares are made and used."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from files.api.fields import (
+    MEDIA_TYPE_DEFAULT,
+    ChecksumField,
+    FilenameField,
+    IntegerField,
+    MediaTypeField,
+    StrictSerializer,
+    StringField,
+    TimeField,
+    UUIDField,
+)
+from files.api.pagination import OrderedPageQuery
+from files.models import FileVersion, Share, ShareEvent
+from files.services.uploads import SINGLE_PUT_MAX
+
+PASSWORD_LENGTH_MAX = 256
+_LASTS_AT_MOST = timedelta(days=3653)
+
+
+class CreateShareRequest(StrictSerializer):
+    file_id = UUIDField()
+    permission = serializers.ChoiceField(Share.Permission.values)
+    expires_at = TimeField(default=None, allow_null=True)
+    password = StringField(default=None, allow_null=True, max_length=PASSWORD_LENGTH_MAX)
+    max_downloads = IntegerField(min_value=1, default=None, allow_null=True)
+
+    def validate_expires_at(self, value: datetime | None) -> datetime | None:
+        now = timezone.now()
+        if value is not None and not now < value <= now + _LASTS_AT_MOST:
+            raise serializers.ValidationError(
+                "It must be in the future, and at most 10 years ahead.", "out_of_range"
+            )
+        return value
+
+
+class SharesQuery(OrderedPageQuery):
+    file_id = UUIDField(default=None)
+
+
+class ShareInitUploadRequest(StrictSerializer):
+    filename = FilenameField(default=None)
+    size = IntegerField(min_value=0, max_value=SINGLE_PUT_MAX)
+    content_type = MediaTypeField(default=MEDIA_TYPE_DEFAULT)
+    checksum = ChecksumField(default=None)
+
+
+class ShareCommitRequest(StrictSerializer):
+    key = StringField(max_length=1024)
+    checksum = ChecksumField()
+    size = IntegerField(min_value=0)
+
+
+class PasswordRequest(StrictSerializer):
+    password = StringField(
+        default=None, allow_null=True, allow_blank=True, max_length=PASSWORD_LENGTH_MAX
+    )
+
+
+class ShareSerializer(serializers.ModelSerializer[Share]):
+    file_id = serializers.UUIDField()
+    password_required = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Share
+        fields = (
+            "id",
+            "file_id",
+            "permission",
+            "expires_at",
+            "password_required",
+            "max_downloads",
+            "download_count",
+            "revoked_at",
+            "last_used_at",
+            "created_at",
+        )
+
+    def get_password_required(self, share: Share) -> bool:
+        return share.password is not None
+
+
+class ShareEventSerializer(serializers.ModelSerializer[ShareEvent]):
+    reason = serializers.SerializerMethodField()
+    address = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ShareEvent
+        fields = ("at", "what", "reason", "version", "address")
+
+    def get_reason(self, event: ShareEvent) -> str | None:
+        return event.reason or None
+
+    def get_address(self, event: ShareEvent) -> str | None:
+        return event.address or None
+
+
+def locked_share(share: Share) -> dict[str, Any]:
+    """Return what a share shows of itself without its password."""
+    shown = ShareSerializer(share).data
+    return {name: shown[name] for name in ("permission", "expires_at", "password_required")}
+
+
+def open_share(share: Share, version: FileVersion) -> dict[str, Any]:
+    """Return what a share shows of the file: nothing of its owner's."""
+    return {
+        "filename": version.file.name,
+        "size": version.size,
+        "content_type": version.content_type,
+        "version": version.version,
+        **locked_share(share),
+    }

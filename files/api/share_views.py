@@ -1,0 +1,150 @@
+"""`/shares`, for the owner of a file, and `/s/{token}`, for whoever holds the token."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import unquote
+from uuid import UUID
+
+from django.http import QueryDict
+from django.http.response import HttpResponseBase
+from rest_framework.decorators import action
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from files.api.base import StrictViewSet, invalid, validated
+from files.api.fields import StrictSerializer
+from files.api.links import absolute
+from files.api.pagination import PageQuery, page
+from files.api.parsers import StrictJSONParser
+from files.api.serializers import CommitSerializer, DownloadQuery, SignedSerializer
+from files.api.share_serializers import (
+    PASSWORD_LENGTH_MAX,
+    CreateShareRequest,
+    PasswordRequest,
+    ShareCommitRequest,
+    ShareEventSerializer,
+    ShareInitUploadRequest,
+    ShareSerializer,
+    SharesQuery,
+    locked_share,
+    open_share,
+)
+from files.api.views import download_response
+from files.exceptions import SharePassword
+from files.services import shares, visits
+from files.services.visits import Visit
+
+
+class ShareViewSet(StrictViewSet):
+    """The shares of the caller's files."""
+
+    lookup_value_converter = "uuid"
+    queries: ClassVar[dict[str, type[StrictSerializer]]] = {
+        "list": SharesQuery,
+        "events": PageQuery,
+    }
+
+    def create(self, request: Request) -> Response:
+        arguments = validated(CreateShareRequest, request.data)
+        created = shares.create_share(user=self.user, **arguments)
+        url = absolute(request, f"/s/{created.token}")
+        shown = {**ShareSerializer(created.share).data, "token": created.token, "url": url}
+        return Response(shown, status=201, headers={"Cache-Control": "no-store"})
+
+    def list(self, request: Request) -> Response:
+        found = shares.list_shares(user=self.user, file_id=self.query["file_id"])
+        return page(request, found, self.query, ShareSerializer)
+
+    def retrieve(self, request: Request, pk: UUID) -> Response:
+        return Response(ShareSerializer(shares.get_share(user=self.user, share_id=pk)).data)
+
+    def destroy(self, request: Request, pk: UUID) -> Response:
+        shares.revoke_share(user=self.user, share_id=pk)
+        return Response(status=204)
+
+    @action(detail=True)
+    def events(self, request: Request, pk: UUID) -> Response:
+        found = shares.list_events(user=self.user, share_id=pk)
+        return page(request, found, self.query, ShareEventSerializer, by="at")
+
+
+class VisitViewSet(StrictViewSet):
+    """What a share opens, without an account."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    queries: ClassVar[dict[str, type[StrictSerializer]]] = {
+        "download": DownloadQuery,
+        "download_with_password": DownloadQuery,
+    }
+
+    def retrieve(self, request: Request, token: str) -> HttpResponseBase:
+        visit = self._arrive(token)
+        try:
+            visits.unlock(visit=visit, password=header_password(request))
+        except SharePassword:
+            return Response(locked_share(visit.share))
+        return Response(open_share(visit.share, shares.newest_version(visit.share)))
+
+    def download(self, request: Request, token: str) -> HttpResponseBase:
+        visit = self._enter(token, header_password(request))
+        return self._download(visit, redirect=self.query["redirect"])
+
+    def download_with_password(self, request: Request, token: str) -> HttpResponseBase:
+        data = request.data
+        is_form = isinstance(data, QueryDict)
+        given = validated(PasswordRequest, data.dict() if isinstance(data, QueryDict) else data)
+        password = given["password"] or header_password(request)
+        visit = self._enter(token, password)
+        response = self._download(visit, redirect=is_form or self.query["redirect"])
+        if is_form:
+            response.status_code = 303
+        return response
+
+    def init_upload(self, request: Request, token: str) -> Response:
+        visit = self._enter(token, header_password(request))
+        if "Idempotency-Key" in request.headers:
+            raise invalid("Idempotency-Key", "This is not known here.", "unknown")
+        arguments = validated(ShareInitUploadRequest, request.data)
+        signed = shares.init_upload(visit=visit, **arguments)
+        return Response(SignedSerializer(signed).data, status=201)
+
+    def commit(self, request: Request, token: str) -> Response:
+        visit = self._enter(token, header_password(request))
+        commit = shares.commit(visit=visit, **validated(ShareCommitRequest, request.data))
+        return Response(CommitSerializer(commit).data, status=201 if commit.created else 200)
+
+    def get_parsers(self) -> list[Any]:
+        # A form, as the page sends it without JavaScript, is for the download only.
+        parsers: list[Any] = [StrictJSONParser()]
+        if getattr(self, "action_map", {}).get("post") == "download_with_password":
+            parsers.append(FormParser())
+        return parsers
+
+    def _arrive(self, token: str) -> Visit:
+        return visits.arrive(token=token, address=self.request.META.get("REMOTE_ADDR", ""))
+
+    def _enter(self, token: str, password: str | None) -> Visit:
+        visit = self._arrive(token)
+        visits.unlock(visit=visit, password=password)
+        return visit
+
+    def _download(self, visit: Visit, *, redirect: bool) -> HttpResponseBase:
+        inline = self.query["disposition"] == "inline"
+        return download_response(shares.download(visit=visit, inline=inline), redirect=redirect)
+
+
+def header_password(request: Request) -> str | None:
+    """Return the password in `X-Share-Password` (UTF-8, percent-encoded), None without one."""
+    value = request.headers.get("X-Share-Password")
+    if not value:
+        return None
+    try:
+        password = unquote(value.encode("ascii").decode("ascii"), errors="strict")
+    except UnicodeError as error:
+        raise invalid("X-Share-Password", "Percent-encoded UTF-8 is required.") from error
+    if len(password) > PASSWORD_LENGTH_MAX or "\0" in password:
+        raise invalid("X-Share-Password", f"At most {PASSWORD_LENGTH_MAX} characters.")
+    return password

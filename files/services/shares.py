@@ -1,0 +1,170 @@
+"""Shares: what their owner does with them, and what whoever holds the token may do.
+
+A visitor's uploads and downloads go through the same services as the owner's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from files import keys
+from files.exceptions import NotFound, PermissionDenied
+from files.models import File, FileVersion, Share, ShareEvent, Upload, User
+from files.services import commits, downloads, uploads, visits
+from files.services.commits import Commit
+from files.services.downloads import Download
+from files.services.uploads import Signed
+from files.services.visits import Visit
+
+_TOKEN_BYTES = 24
+"""192 random bits."""
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new share and its token, which is known only now."""
+
+    share: Share
+    token: str
+
+
+def create_share(
+    *,
+    user: User,
+    file_id: UUID,
+    permission: str,
+    expires_at: datetime | None = None,
+    password: str | None = None,
+    max_downloads: int | None = None,
+) -> Created:
+    """Grant `permission` on the user's file to whoever holds the token; raises `NotFound`."""
+    file = File.objects.visible_to(user).present().filter(pk=file_id).first()
+    if file is None:
+        raise NotFound
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    share = Share.objects.create(
+        file=file,
+        created_by=user,
+        token_digest=visits.digest_of(token),
+        permission=permission,
+        expires_at=expires_at,
+        password=None if password is None else make_password(password),
+        max_downloads=max_downloads,
+    )
+    return Created(share, token)
+
+
+def list_shares(*, user: User, file_id: UUID | None = None) -> QuerySet[Share]:
+    """Return the shares of the user's files, or of one of them, in no order."""
+    shares = Share.objects.visible_to(user)
+    return shares if file_id is None else shares.filter(file=file_id)
+
+
+def get_share(*, user: User, share_id: UUID) -> Share:
+    """Return a share of one of the user's files; raises `NotFound`."""
+    share = Share.objects.visible_to(user).filter(pk=share_id).first()
+    if share is None:
+        raise NotFound
+    return share
+
+
+def list_events(*, user: User, share_id: UUID) -> QuerySet[ShareEvent]:
+    """Return what was done through a share, in no order; raises `NotFound`."""
+    return ShareEvent.objects.filter(share=get_share(user=user, share_id=share_id))
+
+
+def revoke_share(*, user: User, share_id: UUID) -> None:
+    """End a share at once; again is fine. Raises `NotFound`."""
+    share = get_share(user=user, share_id=share_id)
+    revoke(Share.objects.filter(pk=share.pk))
+
+
+def revoke(shares: QuerySet[Share]) -> int:
+    """Revoke those of `shares` that are not revoked yet; return how many."""
+    return shares.filter(revoked_at=None).update(revoked_at=timezone.now())
+
+
+def download(*, visit: Visit, inline: bool = False) -> Download:
+    """Sign a GET of the newest version, counted, for no longer than the share lasts.
+
+    Raises how the share has ended by now, `Corrupt`, or `NotFound` for a file in the trash.
+    """
+    with visits.refusals_recorded(visit):
+        version = newest_version(visit.share)
+        signed = downloads.sign_download(
+            version=version,
+            inline=inline,
+            expires_in=visits.seconds_left(visit.share, at_most=settings.PRESIGN_GET_TTL),
+        )
+        with transaction.atomic():
+            share = visits.lock(visit)
+            share.download_count += 1
+            share.last_used_at = timezone.now()
+            share.save(update_fields=["download_count", "last_used_at"])
+            visits.record(visit, ShareEvent.What.DOWNLOADED, version=version.version)
+    return signed
+
+
+def init_upload(
+    *,
+    visit: Visit,
+    filename: str | None,
+    size: int,
+    content_type: str,
+    checksum: str | None = None,
+) -> Signed:
+    """Begin the upload of a new version of the shared file; the URL ends with the share.
+
+    Raises `PermissionDenied` through a read share. `filename` shapes the key only.
+    """
+    with visits.refusals_recorded(visit):
+        refuse_reader(visit)
+        name = filename or visit.share.file.name
+        upload = Upload(
+            user_id=visit.share.file.user_id,
+            share=visit.share,
+            file=visit.share.file,
+            key=keys.object_key(name),
+            filename=name,
+            content_type=content_type,
+            size=size,
+            checksum=checksum,
+        )
+        expires_in = visits.seconds_left(visit.share, at_most=settings.PRESIGN_PUT_TTL)
+        with transaction.atomic():
+            share = visits.lock(visit)
+            share.last_used_at = timezone.now()
+            share.save(update_fields=["last_used_at"])
+            signed = uploads.begin(upload=upload, expires_in=expires_in)
+            visits.record(visit, ShareEvent.What.UPLOAD_STARTED)
+    return signed
+
+
+def commit(*, visit: Visit, key: str, checksum: str, size: int) -> Commit:
+    """Commit an upload that came through this share; raises as `commit_through_share` does."""
+    with visits.refusals_recorded(visit):
+        refuse_reader(visit)
+        return commits.commit_through_share(visit=visit, key=key, checksum=checksum, size=size)
+
+
+def newest_version(share: Share) -> FileVersion:
+    """Return the newest version of the shared file; raises `NotFound` if it is in the trash."""
+    versions = FileVersion.objects.filter(file=share.file_id, file__deleted_at=None)
+    version = versions.newest().select_related("file").first()
+    if version is None:
+        raise NotFound
+    return version
+
+
+def refuse_reader(visit: Visit) -> None:
+    if visit.share.permission != Share.Permission.WRITE:
+        raise PermissionDenied("This share permits reading only.")
