@@ -29,7 +29,6 @@ class Job:
     def __init__(self, call: Callable[[], None]) -> None:
         self.call = call
         self.context = copy_context()
-        self.cut = False
 
 
 class ThreadPool:
@@ -71,14 +70,13 @@ class ThreadPool:
     def cut(self, job: Job) -> bool:
         """Break the database connections of the thread that runs `job`; False where none does.
 
-        A thread that waits for a database's answer gets an error at once. Its connections are
-        closed after the job, and made anew by the next one.
+        A thread that waits for a database's answer gets an error at once; Django's health check
+        makes the connection anew.
         """
         with self._lock:
             databases = self._running.get(job)
             if databases is None:
                 return False
-            job.cut = True
             for database in databases:
                 _break_connection(database)
         return True
@@ -98,9 +96,6 @@ class ThreadPool:
                 logger.exception("A job of the thread pool failed")
             with self._lock:
                 del self._running[job]
-            if job.cut:
-                for database in databases:
-                    _close(database)
             del job
 
 
@@ -121,10 +116,3 @@ def _break_connection(database: BaseDatabaseWrapper) -> None:
     except Exception as error:
         # The thread closed the connection, or the server did: there is nothing left to break.
         logger.info("A database connection was gone before it could be broken: %s", error)
-
-
-def _close(database: BaseDatabaseWrapper) -> None:
-    try:
-        database.close()
-    except Exception:
-        logger.exception("A broken database connection could not be closed")
