@@ -7,6 +7,7 @@ alone for some seconds. Nothing here talks to the store.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,15 +19,18 @@ FAILURES = 5
 """So many failed calls in a row, and the store is not asked …"""
 REST = 5
 """… for so many seconds. Then one call at a time tries whether it answers."""
-_LONGEST_WAIT = 1.0
+_STALLED = 1.0
+"""Seconds without the end of any call, after which nobody waits for one."""
 
 
 class StoreGuard:
     """Lets at most `slots` calls run at the same time, and none while the breaker is open."""
 
     def __init__(self, slots: int) -> None:
-        self._slots = threading.BoundedSemaphore(slots)
-        self._stalled = False
+        self._free = slots
+        self._moved = time.monotonic()
+        """When a call last began or ended."""
+        self._changed = threading.Condition()
         self._breaker = CircuitBreaker(
             fail_max=FAILURES,
             reset_timeout=REST,
@@ -39,19 +43,29 @@ class StoreGuard:
     def call(self, *, seconds_left: float) -> Iterator[None]:
         """Run the block as one call; StoreUnavailable when it may not run, and it then did not.
 
-        A caller without a slot waits for one, at most a second and half of the time it has left,
-        and not at all where another has waited in vain and no call has ended since.
+        A caller that finds no slot waits while other calls end, for half of the time it has left.
+        Where none has ended for a second it does not wait.
         """
-        longest_wait = 0 if self._stalled else min(_LONGEST_WAIT, seconds_left / 2)
-        if not self._slots.acquire(timeout=longest_wait):
-            self._stalled = True
-            raise StoreUnavailable("Too many calls to the object store are waiting for it.")
+        self._take_slot(seconds_left / 2)
         try:
             with self._admitted():
                 yield
         finally:
-            self._stalled = False
-            self._slots.release()
+            with self._changed:
+                self._free += 1
+                self._moved = time.monotonic()
+                self._changed.notify()
+
+    def _take_slot(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not self._free:
+                wait = min(until, self._moved + _STALLED) - time.monotonic()
+                if wait <= 0:
+                    raise StoreUnavailable("Too many calls wait for the object store.")
+                self._changed.wait(wait)
+            self._free -= 1
+            self._moved = time.monotonic()
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:

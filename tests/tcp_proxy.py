@@ -32,6 +32,7 @@ class _Fault:
     after: int = 0
     reset: bool = False
     answer: bytes = b""
+    keep: bool = False
     times: int | None = None
     only: bytes = b""
 
@@ -48,6 +49,10 @@ class TcpProxy:
         """Connections accepted so far."""
         self.requests = 0
         """Requests seen so far, whatever became of them."""
+        self.answer_size = 0
+        """Bytes that the peer sent so far in answer to the latest request."""
+        self.answer_start = b""
+        """The first of them, as they came in one piece."""
         self._fault = _PASS
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -105,9 +110,14 @@ class TcpProxy:
         """Give the first `after` bytes of the answer as they come, then a byte every `seconds`."""
         self._set(_Fault("drip", seconds=seconds, after=after, times=times, only=only))
 
-    def answer(self, answer: bytes, *, times: int | None = None, only: bytes = b"") -> None:
-        """Do not pass the request on; send these bytes and close."""
-        self._set(_Fault("answer", answer=answer, times=times, only=only))
+    def answer(
+        self, answer: bytes, *, keep: bool = False, times: int | None = None, only: bytes = b""
+    ) -> None:
+        """Do not pass the request on; send these bytes and close, or `keep` the connection.
+
+        `keep` is for requests that come in one piece.
+        """
+        self._set(_Fault("answer", answer=answer, keep=keep, times=times, only=only))
 
     def close(self) -> None:
         """Stop all of it."""
@@ -178,10 +188,12 @@ class _Connection:
                 if self._fault.kind == "hold":
                     continue
                 if self._fault.kind == "answer":
+                    self._new_request = self._fault.keep
                     self._client.sendall(self._fault.answer)
-                    self._client.shutdown(socket.SHUT_WR)
-                    # Closing with bytes unread would reset the connection under the answer.
-                    self._fault = _Fault("hold")
+                    if not self._fault.keep:
+                        self._client.shutdown(socket.SHUT_WR)
+                        # Closing with bytes unread would reset the connection under the answer.
+                        self._fault = _Fault("hold")
                     continue
                 self._to_peer().sendall(data)
         except OSError:
@@ -211,7 +223,10 @@ class _Connection:
                     rest = data[len(at_once) :]
                 else:
                     at_once, rest = data, b""
+                if not self._answered:
+                    self._proxy.answer_start = data
                 self._answered += len(data)
+                self._proxy.answer_size = self._answered
                 self._new_request = True
                 self._client.sendall(at_once)
                 if rest and fault.kind == "cut":
