@@ -144,21 +144,22 @@ class FilenameField(StringField):
 
     def to_internal_value(self, data: Any) -> str:
         name = unicodedata.normalize("NFC", super().to_internal_value(data))
-        if not 1 <= len(name) <= 255 or len(name.encode()) > 255:
-            self.fail("length")
         if any(
             character in "/\\" or character in _BIDI_CONTROLS or _is_control(character)
             for character in name
         ):
             self.fail("characters")
+        if not 1 <= len(name) <= 255 or len(name.encode()) > 255:
+            self.fail("length")
         if name in (".", "..") or not name.strip():
             self.fail("reserved")
         return name
 
 
 def _is_control(character: str) -> bool:
-    # Cc: controls; Zl and Zp: line and paragraph separators, which end a line as LF does.
-    return unicodedata.category(character) in ("Cc", "Zl", "Zp")
+    # Cc: controls; Cs: lone surrogates, which have no UTF-8; Zl and Zp: line and paragraph
+    # separators, which end a line as LF does.
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 class TimeField(StringField):
