@@ -18,9 +18,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
+from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
@@ -76,6 +78,8 @@ class Handler(BaseHandler):
     def __init__(self) -> None:
         super().__init__()
         self.load_middleware()
+        # Imports the views now, which the first request would have to wait for.
+        import_module(settings.ROOT_URLCONF)
 
     def respond(self, scope: Scope, body: bytes) -> HttpResponseBase:
         """Return the response to a request; whoever called closes it, which ends the request."""
@@ -86,6 +90,8 @@ class Handler(BaseHandler):
             request = ASGIRequest(scope, io.BytesIO(body))
         except UnicodeDecodeError:
             response = problems.response("malformed-request", "The query string is not UTF-8.")
+        except ValueError:
+            response = problems.response("malformed-request", "The Content-Type cannot be read.")
         else:
             response = self.get_response(request)
         response._handler_class = type(self)  # type: ignore[attr-defined]
