@@ -12,11 +12,9 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -31,13 +29,22 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from remotedrive import problems, request_id
+from remotedrive.answers import (
+    CHUNK,
+    Answer,
+    Exchange,
+    Headers,
+    Stream,
+    answer_of,
+    has_no_body,
+    headers_of,
+)
 from remotedrive.thread_pool import Job, ThreadPool
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Headers = list[tuple[bytes, bytes]]
 
 MOST_WAITING = 256
 """Requests that may wait for a thread; one more is answered 503 at once."""
@@ -48,9 +55,6 @@ BODY_SECONDS = 10.0
 LINGER_SECONDS = 5.0
 """Seconds for which the rest of a refused body is read and dropped: a connection that is closed
 with unread bytes is reset, and the client may lose the answer that says why (RFC 9112 §9.6)."""
-CHUNK = 64 * 1024
-CHUNKS_AHEAD = 16
-"""Chunks of a streamed answer that may wait for the client, so that a thread need not."""
 TAKE_SECONDS = 60.0
 """Seconds in which a client must take the whole of a streamed answer."""
 CLIENT_GONE = 499
@@ -98,85 +102,6 @@ class Handler(BaseHandler):
         return response
 
 
-@dataclass(frozen=True)
-class _Answer:
-    """The head of an answer with its body, or with the stream that the body comes by."""
-
-    status: int
-    headers: Headers
-    body: bytes | _Stream
-
-
-class _Stream:
-    """Carries the chunks of a body from a thread to the event loop, a bounded number ahead."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
-        self._loop = loop
-        self._deadline = deadline
-        self._room = threading.Semaphore(CHUNKS_AHEAD)
-        self._chunks: asyncio.Queue[bytes | Exception | None] = asyncio.Queue()
-
-    def put(self, chunk: bytes) -> None:
-        """Hand over a chunk, in the thread; TimeoutError where the client takes none in time."""
-        if not self._room.acquire(timeout=max(0.0, self._deadline - time.monotonic())):
-            raise TimeoutError
-        self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
-
-    def end(self, error: Exception | None) -> None:
-        """Say, on the event loop, that the body is complete, or why it never will be."""
-        self._chunks.put_nowait(error)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the chunks; raises what `end` was given."""
-        while (chunk := await self._chunks.get()) is not None:
-            if isinstance(chunk, Exception):
-                raise chunk
-            self._room.release()
-            yield chunk
-
-
-class _Exchange:
-    """What a thread hands to the event loop for one request."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self.loop = loop
-        self.deadline = loop.time() + seconds
-        self.answer: asyncio.Future[_Answer] = loop.create_future()
-        self.stream: _Stream | None = None
-
-    def begin_stream(self, status: int, headers: Headers) -> _Stream:
-        """Hand over, in the thread, the head of an answer whose body is put into the stream."""
-        self.stream = _Stream(self.loop, self.deadline)
-        self._call(self._resolve, _Answer(status, headers, self.stream))
-        return self.stream
-
-    def end(self, answer: _Answer | Exception | None) -> None:
-        """Hand over, in the thread, an answer, or why there is none; None ends a stream."""
-        if self.stream is None:
-            self._call(self._resolve, answer)
-        else:
-            self._call(self.stream.end, answer)
-
-    def expire(self) -> None:
-        """Give up, on the event loop."""
-        self._resolve(TimeoutError())
-        if self.stream is not None:
-            self.stream.end(TimeoutError())
-
-    def _resolve(self, answer: _Answer | Exception) -> None:
-        if self.answer.done():
-            return
-        if isinstance(answer, _Answer):
-            self.answer.set_result(answer)
-        else:
-            self.answer.set_exception(answer)
-
-    def _call(self, function: Callable[..., None], argument: Any) -> None:
-        # The loop is closed when the process ends while the thread was still at work.
-        with suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(function, argument)
-
-
 class _Reply:
     """Sends one answer to the client; knows how far it came."""
 
@@ -187,10 +112,10 @@ class _Reply:
         self.status = CLIENT_GONE
         self.started = False
 
-    async def send(self, answer: _Answer) -> None:
+    async def send(self, answer: Answer) -> None:
         await self._start(answer.status, answer.headers)
         body = answer.body
-        if isinstance(body, _Stream):
+        if isinstance(body, Stream):
             async with asyncio.timeout(TAKE_SECONDS):
                 async for chunk in body.chunks():
                     message = {"type": "http.response.body", "body": chunk, "more_body": True}
@@ -253,7 +178,7 @@ class OneHop:
         reply = _Reply(scope, send, request_id.begin(_offered_id(scope)))
         if scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
             body = b"" if scope["method"] == "HEAD" else _HEALTH
-            await reply.send(_Answer(200, _HEALTH_HEADERS, body))
+            await reply.send(Answer(200, _HEALTH_HEADERS, body))
             return
         try:
             await self._answer(scope, receive, reply)
@@ -282,7 +207,7 @@ class OneHop:
             # No name of anything has a NUL, and databases refuse to be asked for one.
             await reply.problem("not-found")
             return
-        exchange = _Exchange(asyncio.get_running_loop(), self._answer_seconds)
+        exchange = Exchange(asyncio.get_running_loop(), self._answer_seconds)
         job = Job(partial(self._run, exchange, _with_length(scope, len(body)), body))
         if not self._pool.submit(job):
             await reply.problem("unavailable", "Too many requests are waiting.")
@@ -323,7 +248,7 @@ class OneHop:
             raise _RefusedError("malformed-request", "The body was not read: leave out `Upgrade`.")
         return bytes(body)
 
-    async def _wait(self, exchange: _Exchange, job: Job, receive: Receive) -> _Answer:
+    async def _wait(self, exchange: Exchange, job: Job, receive: Receive) -> Answer:
         """Return what the thread answers; see to it that a client who leaves frees its place."""
         # Most requests are answered at once, and listening costs a task.
         await asyncio.wait([exchange.answer], timeout=0.05)
@@ -338,7 +263,7 @@ class OneHop:
                 leaving.cancel()
         return await exchange.answer
 
-    def _expire(self, exchange: _Exchange, job: Job) -> None:
+    def _expire(self, exchange: Exchange, job: Job) -> None:
         exchange.expire()
         if not self._pool.withdraw(job):
             self._cut(exchange.loop, job)
@@ -349,19 +274,19 @@ class OneHop:
             logger.warning("A request is over its time; its database connection was broken")
             loop.call_later(1.0, self._cut, loop, job)
 
-    def _run(self, exchange: _Exchange, scope: Scope, body: bytes) -> None:
+    def _run(self, exchange: Exchange, scope: Scope, body: bytes) -> None:
         """Run the request from its first signal to its last, in a thread of the pool."""
-        answer: _Answer | Exception | None = None
+        answer: Answer | Exception | None = None
         try:
             response = self._handler.respond(scope, body)
         except BaseException:
             logger.exception("The request failed outside of Django's handling of errors")
             response = problems.response("internal-error")
         try:
-            if response.streaming and not _has_no_body(scope, response.status_code):
+            if response.streaming and not has_no_body(scope["method"], response.status_code):
                 self._stream(exchange, response)
             else:
-                answer = _answer_of(scope, response)
+                answer = answer_of(scope["method"], response)
         except Exception as error:
             answer = error
         try:
@@ -370,10 +295,10 @@ class OneHop:
             logger.exception("The request could not be ended cleanly")
         exchange.end(answer)
 
-    def _stream(self, exchange: _Exchange, response: HttpResponseBase) -> None:
+    def _stream(self, exchange: Exchange, response: HttpResponseBase) -> None:
         if isinstance(response, FileResponse):
             response.block_size = CHUNK
-        stream = exchange.begin_stream(response.status_code, _headers(response))
+        stream = exchange.begin_stream(response.status_code, headers_of(response))
         for part in response:
             for start in range(0, len(part), CHUNK):
                 stream.put(part[start : start + CHUNK])
@@ -410,38 +335,8 @@ def _with_length(scope: Scope, length: int) -> Scope:
     return {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
 
 
-def _headers(response: HttpResponseBase) -> Headers:
-    headers = [
-        (name.lower().encode("ascii"), value.encode("latin-1")) for name, value in response.items()
-    ]
-    for cookie in response.cookies.values():
-        headers.append((b"set-cookie", cookie.OutputString().encode("ascii")))
-    return headers
-
-
-def _has_no_body(scope: Scope, status: int) -> bool:
-    return scope["method"] == "HEAD" or status in (204, 304)
-
-
-def _answer_of(scope: Scope, response: HttpResponseBase) -> _Answer:
-    """Return a response that is not streamed as an answer, with the length that a GET's has."""
-    headers = _headers(response)
-    content: bytes = b"" if response.streaming else response.content  # type: ignore[attr-defined]
-    if not (
-        response.streaming
-        or response.has_header("Content-Length")
-        or response.status_code in (204, 304)
-    ):
-        headers.append((b"content-length", b"%d" % len(content)))
-    return _Answer(
-        response.status_code,
-        headers,
-        b"" if _has_no_body(scope, response.status_code) else content,
-    )
-
-
-def _problem(scope: Scope, code: str, detail: str | None = None) -> _Answer:
+def _problem(scope: Scope, code: str, detail: str | None = None) -> Answer:
     """Return a problem as an answer, with what middleware would have added: paths hold tokens."""
-    answer = _answer_of(scope, problems.response(code, detail))
+    answer = answer_of(scope["method"], problems.response(code, detail))
     answer.headers.append((b"referrer-policy", b"no-referrer"))
     return answer
