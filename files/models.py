@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import IntegrityError, models
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -45,10 +46,28 @@ class User(AbstractUser):
     class Meta:
         db_table = "users"
 
+    def clean(self) -> None:
+        # Before the form looks whether the subject is taken.
+        self.subject = self.subject or self.username
+        super().clean()
+
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self.subject:
-            self.subject = self.username
+        self.subject = self.subject or self.username
         super().save(*args, **kwargs)
+
+    @classmethod
+    def of_subject(cls, subject: str) -> User:
+        """Return the user of `subject`, made now, without a password, if there is none.
+
+        The subject is the user's name too, unless another user has that name.
+        """
+        values = {"username": subject, "password": make_password(None)}
+        try:
+            user, _ = cls.objects.get_or_create(subject=subject, defaults=values)
+        except IntegrityError:
+            values["username"] = str(new_id())
+            user, _ = cls.objects.get_or_create(subject=subject, defaults=values)
+        return user
 
 
 class FileQuerySet(models.QuerySet["File"]):

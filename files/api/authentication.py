@@ -95,7 +95,7 @@ def user_of(subject: str) -> User:
     """Return the active user of this subject, made now if `JWT_CREATE_USERS` says so."""
     user = User.objects.filter(subject=subject).first()
     if user is None and settings.JWT_CREATE_USERS:
-        user, _ = User.objects.get_or_create(subject=subject, defaults={"username": subject})
+        user = User.of_subject(subject)
     if user is None or not user.is_active:
         raise TokenInvalid
     return user

@@ -57,6 +57,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError
+    "".join(members).encode()  # An error names members; a lone surrogate has no UTF-8.
     return members
 
 

@@ -87,6 +87,8 @@ class FilesQuery(OrderedPageQuery):
 
     def validate_content_type(self, value: str) -> str:
         media_type = value.removesuffix("/*") + "/any" if value.endswith("/*") else value
+        if value == "*/*":
+            raise serializers.ValidationError("A media type, or one like image/*.", "invalid")
         MediaTypeField().run_validation(media_type)
         return value
 

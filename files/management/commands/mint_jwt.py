@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if not 1 <= ttl <= 315_360_000:
             raise CommandError("--ttl must be from 1 second to 10 years")
         if create:
-            User.objects.get_or_create(subject=subject, defaults={"username": subject})
+            User.of_subject(subject)
         user = User.objects.filter(subject=subject).first()
         if user is None:
             raise CommandError(f"there is no user {subject!r}; --create makes one")
