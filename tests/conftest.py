@@ -19,6 +19,15 @@ from tests.support.store import EmbeddedStore, make_bucket
 from tests.tcp_proxy import TcpProxy
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kill-rounds", type=int, default=5, help="how often tests/test_kill.py kills"
+    )
+    parser.addoption(
+        "--stateful-steps", type=int, default=2000, help="steps that tests/test_stateful.py takes"
+    )
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore | None]:
     """The store that the settings name, with its bucket; the embedded one is started here."""
