@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import http.client
 import math
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -91,6 +93,7 @@ class Processes:
             stderr=stderr,
             user=user,
             group=user,
+            bufsize=0,
             extra_groups=None if user is None else [],
             preexec_fn=lambda: _in_child(end_signal, interruptible),
         )
@@ -117,6 +120,16 @@ class Processes:
             if time.monotonic() > deadline:
                 raise Died(f"{what} took more than {seconds:.0f} s.")
             time.sleep(_TICK)
+
+    def wait_for_line(self, process: subprocess.Popen[bytes], *, what: str, seconds: float) -> str:
+        """Return the next line that `process` prints; an empty one when it has ended."""
+        stdout = process.stdout
+        if stdout is None:
+            raise ValueError("the process was not started with stdout=PIPE")
+        self.wait_for(
+            lambda: bool(select.select([stdout], [], [], 0)[0]), what=what, seconds=seconds
+        )
+        return stdout.readline().decode().strip()
 
     def wait_for_end(
         self, process: subprocess.Popen[bytes], *, what: str = "", seconds: float = math.inf
@@ -177,6 +190,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def answers(port: int, path: str) -> bool:
+    """Return whether a server on `port` of 127.0.0.1 answers a GET of `path` with 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def listens(port: int) -> bool:

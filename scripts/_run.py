@@ -6,7 +6,6 @@ The first stage of `scripts/run`: any Python 3.11+, standard library only; the r
 from __future__ import annotations
 
 import argparse
-import http.client
 import os
 import shlex
 import signal
@@ -15,7 +14,7 @@ import sys
 from pathlib import Path
 
 import _environment
-from _processes import Died, Processes, Stopped, listens, require_free
+from _processes import Died, Processes, Stopped, answers, listens, require_free
 from _setup import (
     PYTHON,
     ROOT,
@@ -55,7 +54,8 @@ def main() -> int:
     except Stopped:
         return 0
     except Died as death:
-        say(str(death))
+        if sentence := str(death):
+            say(sentence)
         return 1
     finally:
         processes.end_all()
@@ -118,10 +118,31 @@ def _serve(
     data: Path,
 ) -> int:
     environment = os.environ | settings | {"DATA_DIR": str(data)}
+    here = f"http://127.0.0.1:{options.port}"
+    token = _start(processes, options, own_store, environment, data)
+    if not options.with_smoke:
+        sys.stdout.write(_banner(here, settings["MINIO_ENDPOINT"], data, token))
+        sys.stdout.flush()
+        processes.wait_for(lambda: False)
+    smoke = processes.start(
+        "smoke script",
+        [str(ROOT / "scripts" / "smoke.sh")],
+        environment=environment | {"BASE_URL": here, "TOKEN": token},
+    )
+    return processes.wait_for_end(smoke)
+
+
+def _start(
+    processes: Processes,
+    options: argparse.Namespace,
+    own_store: bool,
+    environment: dict[str, str],
+    data: Path,
+) -> str:
+    """Start all, at the same time where that can be, and return a token once all is ready."""
     python = str(PYTHON)
     if own_store:
-        folder = str(data / "store")
-        arguments = ["--port", str(options.store_port), "--data", folder]
+        arguments = ["--port", str(options.store_port), "--data", str(data / "store")]
         processes.start(
             "store",
             [python, "-m", "remotedrive.embedded_store", *arguments],
@@ -137,16 +158,9 @@ def _serve(
         stdout=subprocess.PIPE,
     )
     assert preparation.stdin  # noqa: S101
-    assert preparation.stdout  # noqa: S101
-    if own_store:
-        processes.wait_for(
-            lambda: listens(options.store_port), what="Starting the store", seconds=START_SECONDS
-        )
-    preparation.stdin.close()
-    if processes.wait_for_end(preparation, what="The preparation", seconds=START_SECONDS) != 0:
-        return 1
-    token = preparation.stdout.read().decode().strip()
-
+    # With settings that are wrong nothing else is started: the preparation says what is wrong.
+    if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
+        raise Died("")
     flags = ["--host", "127.0.0.1", "--port", str(options.port), "--workers", str(options.workers)]
     flags += ["--http", "httptools", "--log-level", "warning", "--no-access-log"]
     flags += ["--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "4"]
@@ -156,32 +170,28 @@ def _serve(
         environment=environment,
         server=True,
     )
-    processes.wait_for(
-        lambda: _answers(options.port), what="Starting the service", seconds=START_SECONDS
+    token = processes.wait_for_line(
+        preparation, what="Preparing the database", seconds=START_SECONDS
     )
-    here = f"http://127.0.0.1:{options.port}"
-    if options.with_smoke:
-        smoke = processes.start(
-            "smoke script",
-            [str(ROOT / "scripts" / "smoke.sh")],
-            environment=environment | {"BASE_URL": here, "TOKEN": token},
+    if own_store:
+        processes.wait_for(
+            lambda: listens(options.store_port), what="Starting the store", seconds=START_SECONDS
         )
-        return processes.wait_for_end(smoke)
-    sys.stdout.write(_banner(here, settings["MINIO_ENDPOINT"], data, token))
-    sys.stdout.flush()
-    processes.wait_for(lambda: False)
-    return 0
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    processes.wait_for(
+        lambda: answers(options.port, "/healthz"), what="Starting", seconds=START_SECONDS
+    )
+    # Another store may lack more than `/readyz` looks at, such as the user of the upload key.
+    is_ready = own_store and token != "" and answers(options.port, "/readyz")
+    if token and not is_ready:
+        preparation.stdin.write(b"\n")
+    preparation.stdin.close()
+    if processes.wait_for_end(preparation, what="Making the bucket", seconds=START_SECONDS) != 0:
+        raise Died("")
+    if not is_ready:
+        processes.wait_for(
+            lambda: answers(options.port, "/readyz"), what="Starting", seconds=START_SECONDS
+        )
+    return token
 
 
 _BANNER = r"""Remote Drive: {here}  store: {store}  data: {data}

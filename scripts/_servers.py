@@ -6,7 +6,6 @@ folder given; nothing of it is meant to last.
 
 from __future__ import annotations
 
-import http.client
 import os
 import secrets
 import shutil
@@ -15,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from _processes import Processes, free_port
+from _processes import Processes, answers, free_port
 from _setup import fail, say, succeeds
 
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -136,17 +135,9 @@ def _start_minio(processes: Processes, program: Path, folder: Path) -> dict[str,
         server=True,
     )
 
-    def ready() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-        try:
-            connection.request("GET", "/minio/health/ready")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    processes.wait_for(ready, what="Starting MinIO", seconds=START_SECONDS)
+    processes.wait_for(
+        lambda: answers(port, "/minio/health/ready"), what="Starting MinIO", seconds=START_SECONDS
+    )
     return {
         "MINIO_ENDPOINT": f"http://127.0.0.1:{port}",
         "MINIO_ACCESS_KEY": access_key,

@@ -89,5 +89,5 @@ if __name__ == "__main__":
         printed = COMMANDS[sys.argv[1]](*sys.argv[2:])  # type: ignore[operator]
     except (OSError, ValueError, LookupError) as error:
         sys.exit(f"smoke: an answer is not as it should be: {error!r}")
-    if printed is not None:
+    if printed:
         sys.stdout.write(f"{printed}\n")
