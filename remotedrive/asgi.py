@@ -4,7 +4,6 @@
 it serves.
 """
 
-import logging
 import os
 
 import django
@@ -14,7 +13,4 @@ from remotedrive.one_hop import OneHop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
 django.setup(set_prefix=False)
-# uvicorn's own access log has queries in it. `--no-access-log` does not last: Django configures
-# logging after uvicorn, and that sets loggers below a configured one to propagate.
-logging.getLogger("uvicorn.access").propagate = False
 application = OneHop(threads=settings.THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

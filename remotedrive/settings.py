@@ -97,6 +97,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "django": {"handlers": [], "propagate": True},
         "uvicorn": {"handlers": [], "propagate": True},
+        # uvicorn's lines name the path with its query, whatever `--no-access-log` says.
+        "uvicorn.access": {"handlers": [], "propagate": False},
     },
 }
 
