@@ -95,7 +95,7 @@ def _shell_scripts() -> dict[str, str]:
     shells = {}
     for folder in ("scripts", ".ci"):
         for path in sorted((ROOT / folder).iterdir()):
-            if path.is_file() and path.suffix in ("", ".sh"):
+            if path.is_file() and path.suffix in ("", ".sh") and not path.name.startswith("."):
                 first = path.read_text(encoding="utf-8").partition("\n")[0]
                 shells[str(path.relative_to(ROOT))] = "bash" if "bash" in first else "sh"
     return shells

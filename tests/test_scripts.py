@@ -5,6 +5,7 @@ The installation is left out, since it would change the environment that these t
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
@@ -221,12 +222,11 @@ def test_with_another_store_named_none_is_started_and_its_keys_are_not_invented(
     assert set(written) == {"SECRET_KEY", "JWT_SECRET", "MINIO_ENDPOINT"}
 
 
-def test_the_env_file_names_every_setting_that_another_terminal_needs() -> None:
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        import _environment
-    finally:
-        sys.path.remove(str(SCRIPTS))
+def test_the_env_file_names_every_setting_that_another_terminal_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    written = importlib.import_module("_environment").SETTINGS
     groups = ("SECRET_KEY", "DATABASE_URL", "JWT_", "MINIO_")
     needed = {name for name in settings_of_the_service() if name.startswith(groups)}
-    assert needed == set(_environment.SETTINGS)
+    assert needed == set(written)
