@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -19,6 +20,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 import django  # noqa: E402
 
 django.setup()
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 from playwright.sync_api import Browser, Page  # noqa: E402
 
@@ -29,8 +31,8 @@ from tests.support.client import Client  # noqa: E402
 from tests.support.store import EmbeddedStore, make_bucket  # noqa: E402
 
 LARGEST = 60 * 1024
-WIDE = {"width": 800, "height": 640}
-PHONE = {"width": 390, "height": 720}
+WIDE = {"width": 800, "height": 440}
+PHONE = {"width": 390, "height": 700}
 
 
 def main() -> int:
@@ -70,7 +72,7 @@ def _take(browser: Browser, owner: Client, folder: Path) -> None:
 
     def shoot(page: Page, name: str) -> None:
         target = folder / f"{name}.png"
-        page.screenshot(path=target, animations="disabled")
+        page.screenshot(path=target, animations="disabled", full_page=True)
         if target.stat().st_size > LARGEST:
             raise SystemExit(f"{target.name} is too large: {target.stat().st_size} bytes")
 
@@ -82,7 +84,6 @@ def _take(browser: Browser, owner: Client, folder: Path) -> None:
     upload = {"name": "Annual report, corrected.pdf", "mimeType": "application/pdf"}
     page.set_input_files("#file", {**upload, "buffer": content + b"%%EOF"})  # type: ignore[arg-type]
     page.wait_for_selector("#status.good")
-    page.mouse.click(5, 5)
     shoot(page, "share-done")
 
     page = _open(browser, url_of_share("read", "correct horse"), WIDE)
@@ -94,7 +95,8 @@ def _take(browser: Browser, owner: Client, folder: Path) -> None:
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 1_000_000}
     cdp.send("Network.emulateNetworkConditions", slow)
     page.set_input_files("#file", {**upload, "buffer": content})  # type: ignore[arg-type]
-    page.wait_for_function("document.getElementById('bar').value > 55")
+    while page.evaluate("document.getElementById('bar').value") < 55:
+        page.wait_for_timeout(50)
     shoot(page, "share-phone-dark")
 
 

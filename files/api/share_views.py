@@ -8,11 +8,13 @@ from uuid import UUID
 
 from django.http import QueryDict
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from rest_framework.decorators import action
 from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from files.api import share_page
 from files.api.base import StrictViewSet, invalid, validated
 from files.api.fields import StrictSerializer
 from files.api.links import absolute
@@ -71,10 +73,15 @@ class ShareViewSet(StrictViewSet):
 
 
 class VisitViewSet(StrictViewSet):
-    """What a share opens, without an account."""
+    """What a share opens, without an account.
+
+    Where `has_page`, a client that prefers HTML gets the answer as a page.
+    """
 
     authentication_classes = ()
     permission_classes = ()
+    has_page = False
+    page_preferred = False
     queries: ClassVar[dict[str, type[StrictSerializer]]] = {
         "download": DownloadQuery,
         "download_with_password": DownloadQuery,
@@ -90,7 +97,7 @@ class VisitViewSet(StrictViewSet):
 
     def download(self, request: Request, token: str) -> HttpResponseBase:
         visit = self._enter(token, header_password(request))
-        return self._download(visit, redirect=self.query["redirect"])
+        return self._download(visit, redirect=self.page_preferred or self.query["redirect"])
 
     def download_with_password(self, request: Request, token: str) -> HttpResponseBase:
         data = request.data
@@ -98,8 +105,9 @@ class VisitViewSet(StrictViewSet):
         given = validated(PasswordRequest, data.dict() if isinstance(data, QueryDict) else data)
         password = given["password"] or header_password(request)
         visit = self._enter(token, password)
-        response = self._download(visit, redirect=is_form or self.query["redirect"])
-        if is_form:
+        is_browser = is_form or self.page_preferred
+        response = self._download(visit, redirect=is_browser or self.query["redirect"])
+        if is_browser:
             response.status_code = 303
         return response
 
@@ -122,6 +130,17 @@ class VisitViewSet(StrictViewSet):
         if getattr(self, "action_map", {}).get("post") == "download_with_password":
             parsers.append(FormParser())
         return parsers
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        self.page_preferred = self.has_page and share_page.is_preferred(request)
+        return super().perform_content_negotiation(request, force or self.page_preferred)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.page_preferred:
+            response = share_page.of_answer(response, kwargs["token"])
+        if self.has_page:
+            patch_vary_headers(response, ["Accept"])
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def _arrive(self, token: str) -> Visit:
         return visits.arrive(token=token, address=self.request.META.get("REMOTE_ADDR", ""))

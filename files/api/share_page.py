@@ -1,0 +1,118 @@
+"""The page that a browser gets under `/s/`: HTML in place of the JSON, from the same facts.
+
+It decides nothing: status, problem and what is shown of a share come from the API's own answer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
+from django.utils.dateparse import parse_datetime
+from rest_framework.response import Response
+
+from files.api.share_serializers import PASSWORD_LENGTH_MAX
+from files.services.uploads import SINGLE_PUT_MAX
+
+_SENTENCES = {
+    "not-found": (
+        "This link does not work",
+        "There is nothing here. The link may be incomplete, or the file was taken away.",
+    ),
+    "share-revoked": (
+        "This link was withdrawn",
+        "Whoever sent it to you has ended it. Ask them for a new one.",
+    ),
+    "share-expired": (
+        "This link has expired",
+        "It was made for a limited time. Ask whoever sent it to you for a new one.",
+    ),
+    "share-exhausted": (
+        "This link is used up",
+        "It allowed a number of downloads, and all of them were made. "
+        "Ask whoever sent it to you for a new one.",
+    ),
+    "share-password": (
+        "The password is not right",
+        "Check it and try again. Small and capital letters are not the same.",
+    ),
+    "unavailable": ("Not available just now", "Wait a few seconds, then try again."),
+    "store-unavailable": ("Not available just now", "Wait a few seconds, then try again."),
+}
+"""What a person is told, by the code of the problem; for all others the problem's own words."""
+
+_LINK_IS_DEAD = frozenset({"not-found", "share-revoked", "share-expired", "share-exhausted"})
+
+
+def is_preferred(request: HttpRequest) -> bool:
+    """Return whether the client would rather have HTML than JSON (RFC 9110, section 12.5.1)."""
+    types = ["application/json", "text/html"]
+    return request.get_preferred_type(types) == "text/html"
+
+
+def of_answer(response: HttpResponseBase, token: str) -> HttpResponseBase:
+    """Return the page that says what `response` says; a redirect is returned as it is."""
+    if isinstance(response, Response):
+        return _page("share.html", response.status_code, token, _details(response.data))
+    if response.status_code < 400 or not isinstance(response, HttpResponse):
+        return response
+    context = _refusal(json.loads(response.content), response.headers.get("Retry-After"))
+    page = _page("share_problem.html", response.status_code, token, context)
+    for name in ("Retry-After", "Allow"):
+        if name in response.headers:
+            page.headers[name] = response.headers[name]
+    return page
+
+
+def _page(template: str, status: int, token: str, context: dict[str, Any]) -> HttpResponse:
+    html = render_to_string(f"files/{template}", _limits() | context | {"token": token})
+    return HttpResponse(html, status=status, headers={"Content-Security-Policy": _policy()})
+
+
+def _limits() -> dict[str, int]:
+    return {"password_length_max": PASSWORD_LENGTH_MAX, "size_max": SINGLE_PUT_MAX}
+
+
+def _details(share: dict[str, Any]) -> dict[str, Any]:
+    expires_at = share["expires_at"]
+    return {
+        "share": share,
+        "is_locked": "filename" not in share,
+        "expires_at": parse_datetime(expires_at) if expires_at else None,
+    }
+
+
+def _refusal(problem: dict[str, Any], retry_after: str | None) -> dict[str, Any]:
+    code = problem["code"]
+    if code == "throttled":
+        minutes = math.ceil(int(retry_after or 60) / 60)
+        wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+        sentence = ("Too many wrong passwords", f"Wait {wait}, then try again.")
+    else:
+        sentence = _SENTENCES.get(code, (problem["title"], problem["detail"]))
+    title, detail = sentence
+    return {
+        "title": title,
+        "detail": detail,
+        "asks_password": code == "share-password",
+        "leads_back": code not in _LINK_IS_DEAD,
+    }
+
+
+def _policy() -> str:
+    """Return the Content-Security-Policy: this service's own files, and PUTs to the store.
+
+    Browsers hold the redirect of a form against `form-action` too, hence the store's origin there.
+    The icon is an empty data URL, so that no browser asks for `/favicon.ico`.
+    """
+    store = settings.MINIO_PUBLIC_ENDPOINT
+    return (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; "
+        f"connect-src 'self' {store}; form-action 'self' {store}; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    )
