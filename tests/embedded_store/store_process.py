@@ -103,12 +103,15 @@ class Store:
         headers = {**(signed or {}), **(unsigned or {})}
         return HTTP.put(url, content=body, headers=headers)
 
-    def answer_to_head_of_put(self, key: str, length: int) -> tuple[int, bytes]:
+    def answer_to_head_of_put(
+        self, key: str, length: int, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
         """Status and body of the answer to a PUT of so many bytes, of which none is sent."""
-        url = urlsplit(self.presign("PUT", key))
+        url = urlsplit(self.presign("PUT", key, headers))
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         connection.putrequest("PUT", f"{url.path}?{url.query}")
-        connection.putheader("Content-Length", str(length))
+        for name, value in {**(headers or {}), "content-length": str(length)}.items():
+            connection.putheader(name, value)
         connection.endheaders()
         with contextlib.closing(connection), connection.getresponse() as response:
             return response.status, response.read()

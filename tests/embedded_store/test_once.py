@@ -16,6 +16,15 @@ def test_a_second_put_with_if_none_match_is_refused_and_leaves_no_version(
     assert len(shared_store.versions(key)) == 1
 
 
+def test_a_put_that_will_be_refused_is_refused_before_its_body(
+    shared_store: Store, key: str
+) -> None:
+    shared_store.put(key, b"first")
+    status, body = shared_store.answer_to_head_of_put(key, 1000, NEW)
+    assert status == 412
+    assert b"PreconditionFailed" in body
+
+
 def test_of_racing_puts_with_if_none_match_exactly_one_is_stored(
     shared_store: Store, key: str
 ) -> None:

@@ -224,6 +224,7 @@ def test_on_a_full_disk_a_put_is_refused_and_nothing_of_it_is_stored(
     (version,) = store.versions(key)
     store.s3.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
     assert store.put(f"{key}-refused", large).status_code == 200
+    assert store.stop() == (0, "", "")
 
 
 @needs_mounts
@@ -255,3 +256,4 @@ def test_a_put_during_which_the_disk_fills_up_fails_and_is_not_stored(
         assert store.get(name).status_code == (200 if stored else 404)
         assert store.get(name).content == bodies[name] or not stored
     assert store.put(f"{key}-small", b"small").status_code == 200
+    assert store.stop() == (0, "", "")
