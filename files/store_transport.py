@@ -224,7 +224,7 @@ class _Retry(Retry):
         timed_out = isinstance(error, ReadTimeoutError | ConnectTimeoutError) and not isinstance(
             error, NewConnectionError
         )
-        if error is not None and (timed_out or not seconds_left()):
+        if error is not None and timed_out:
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 

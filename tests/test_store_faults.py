@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from files import store_guard, store_transport
+from files import checksums, store_guard, store_transport
 from files.exceptions import StoreUnavailable
 from files.object_store import BucketState, ObjectStore, ReceivedPart
 from tests.tcp_proxy import TcpProxy
@@ -164,9 +164,89 @@ def test_an_unhurried_read_may_take_longer_than_the_timeout(
     assert client.sha256(key, version_id=version_id, unhurried=True)
     assert isinstance(ends(lambda: client.sha256(key, version_id=version_id)), StoreUnavailable)
     proxy.hold()
+    asked = proxy.requests
     assert isinstance(
         ends(lambda: client.sha256(key, version_id=version_id, unhurried=True)), StoreUnavailable
     )
+    assert proxy.requests == asked + 1, "what was waited for in vain is not asked again"
+
+
+def altered(answer: bytes, **headers: str) -> bytes:
+    """`answer` with these headers (`_` for `-`) in place of those it has."""
+    head, body = answer.split(b"\r\n\r\n", 1)
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [
+        line for line in head.split(b"\r\n") if line.split(b":")[0].decode().lower() not in given
+    ]
+    lines += [f"{name}: {value}".encode() for name, value in given.items() if value]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+UNUSABLE: dict[str, dict[str, str]] = {
+    "no ETag": {"etag": ""},
+    "no version": {"x_amz_version_id": ""},
+    "a version that is none": {"x_amz_version_id": "null"},
+    "another version": {"x_amz_version_id": "another"},
+    "no length": {"content_length": ""},
+    "a length that is no number": {"content_length": "1_2"},
+    "a checksum that is none": {
+        "x_amz_checksum_type": "FULL_OBJECT",
+        "x_amz_checksum_sha256": "YWJj",
+    },
+}
+
+
+@pytest.mark.parametrize("unusable", UNUSABLE)
+def test_an_answer_without_what_a_pin_needs_is_refused(
+    proxy: TcpProxy, key: str, put: Any, unusable: str
+) -> None:
+    version_id = put(b"data" * 3)
+    client = make_store(endpoint=proxy.endpoint)
+    assert client.head(key, version_id=version_id) is not None
+    proxy.answer(altered(proxy.answer_start, **UNUSABLE[unusable]))
+    with pytest.raises(StoreUnavailable):
+        client.head(key, version_id=version_id)
+
+
+@pytest.mark.parametrize(
+    ("kind", "checksum", "told"),
+    [
+        ("FULL_OBJECT", checksums.to_base64("0" * 64), "sha256:" + "0" * 64),
+        ("COMPOSITE", checksums.to_base64("0" * 64) + "-2", None),
+        ("", checksums.to_base64("0" * 64), None),
+    ],
+)
+def test_a_checksum_is_believed_only_as_that_of_the_whole_object(
+    proxy: TcpProxy, key: str, put: Any, kind: str, checksum: str, told: str | None
+) -> None:
+    put(b"data")
+    client = make_store(endpoint=proxy.endpoint)
+    client.head(key)
+    proxy.answer(
+        altered(proxy.answer_start, x_amz_checksum_type=kind, x_amz_checksum_sha256=checksum)
+    )
+    found = client.head(key)
+    assert found is not None
+    assert found.sha256 == told
+
+
+@pytest.mark.parametrize(
+    ("length", "version"), [("5", "this"), ("3", "this"), ("", "this"), ("4", "another")]
+)
+def test_bytes_that_are_not_as_announced_are_not_hashed(
+    proxy: TcpProxy, key: str, length: str, version: str
+) -> None:
+    client = make_store(endpoint=proxy.endpoint)
+    proxy.answer(
+        altered(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n4\r\ndata\r\n0\r\n\r\n",
+            transfer_encoding="chunked",
+            content_length=length,
+            x_amz_version_id=version,
+        )
+    )
+    with pytest.raises(StoreUnavailable):
+        client.sha256(key, version_id="this")
 
 
 def heads(client: ObjectStore, key: str, times: int) -> None:
