@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import hashlib
+import itertools
+import subprocess
+import sys
 from io import StringIO
 from typing import Any
 
+import httpx
 import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from files.models import File, FileVersion, Integrity
 from tests.support.client import Client, assert_problem, sha256
+from tests.support.server import running
 
 pytestmark = [pytest.mark.usefixtures("store"), pytest.mark.django_db]
 
@@ -101,3 +107,55 @@ def test_since_and_after_leave_out_what_is_older(owner: Client, declared: Any) -
 def test_a_time_that_cannot_be_is_refused() -> None:
     with pytest.raises(CommandError, match="is not a date"):
         verify("--since", "yesterday")
+
+
+def test_workers_side_by_side_settle_every_version(
+    store: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with running(tmp_path_factory.mktemp("service"), COMMIT_READ_MAX="0") as server:
+        owner = server.client("owner")
+        files = [owner.upload(b"%d" % number)["fileId"] for number in range(12)]
+        command = [sys.executable, "manage.py", "verify_checksums"]
+        workers = [
+            subprocess.Popen(command, env=server.environment, stdout=subprocess.PIPE, text=True)
+            for _ in range(3)
+        ]
+        outputs = [worker.communicate(timeout=120)[0] for worker in workers]
+        assert [worker.returncode for worker in workers] == [0, 0, 0]
+        assert sum(int(output.split()[0]) for output in outputs) >= len(files)
+        assert {owner.get(f"/files/{file}")["integrity"] for file in files} == {"read"}
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_while_a_gibibyte_is_read(
+    store: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    size = 1 << 30
+    piece = bytes(1 << 20)
+    checksum = hashlib.sha256()
+    for _ in range(size // len(piece)):
+        checksum.update(piece)
+    with running(tmp_path_factory.mktemp("service")) as server:
+        owner = server.client("owner")
+        begun = owner.init(size=size)
+        sent = httpx.put(
+            begun["presigned_put_url"],
+            content=itertools.repeat(piece, size // len(piece)),
+            headers={"Content-Length": str(size)},
+            timeout=300,
+            trust_env=False,
+        )
+        assert sent.status_code == 200
+        digest = "sha256:" + checksum.hexdigest()
+        committed = owner.commit(begun["key"], b"", size=size, checksum=digest)
+        assert committed["integrity"] == "declared"
+        code = (
+            "import resource; from django.core.management import execute_from_command_line as run;"
+            "run(['manage.py', 'verify_checksums']);"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=server.environment, capture_output=True, check=True
+        )
+        assert int(done.stdout.split()[-1]) * 1024 < 150 << 20
+        assert owner.get(f"/files/{committed['fileId']}")["integrity"] == "read"
