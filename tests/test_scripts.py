@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from remotedrive.environment import read_env_file
+from tests import settings as test_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -220,6 +221,22 @@ def test_with_another_store_named_none_is_started_and_its_keys_are_not_invented(
     assert said == "MINIO_ACCESS_KEY is not set\n"
     written = read_env_file(run.data / "env")
     assert set(written) == {"SECRET_KEY", "JWT_SECRET", "MINIO_ENDPOINT"}
+
+
+@pytest.mark.skipif(
+    "DATABASE_URL" not in os.environ or test_settings.EMBEDDED_STORE_PORT is not None,
+    reason="needs another database and another store",
+)
+def test_it_uses_the_database_and_the_store_that_the_environment_names(run: Run) -> None:
+    names = ("DATABASE_URL", "MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+    named = {name: os.environ[name] for name in names}
+    smoke = run.start("--with-smoke", **named)
+    said, complaints = smoke.communicate(timeout=SECONDS)
+    assert "every byte the same" in said, complaints
+    assert smoke.returncode == 0
+    written = read_env_file(run.data / "env")
+    assert named.items() <= written.items()
+    assert {path.name for path in run.data.iterdir()} == {"env", "secrets"}
 
 
 def test_the_env_file_names_every_setting_that_another_terminal_needs(
