@@ -61,11 +61,11 @@ def of_answer(response: HttpResponseBase, token: str) -> HttpResponseBase:
         return _page("share.html", response.status_code, token, _details(response.data))
     if response.status_code < 400 or not isinstance(response, HttpResponse):
         return response
-    context = _refusal(json.loads(response.content), response.headers.get("Retry-After"))
+    retry_after = response.headers.get("Retry-After")
+    context = _refusal(json.loads(response.content), retry_after)
     page = _page("share_problem.html", response.status_code, token, context)
-    for name in ("Retry-After", "Allow"):
-        if name in response.headers:
-            page.headers[name] = response.headers[name]
+    if retry_after is not None:
+        page.headers["Retry-After"] = retry_after
     return page
 
 
