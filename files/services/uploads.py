@@ -34,6 +34,9 @@ from files.services import signing
 SINGLE_PUT_MAX = 5 << 30
 """Bytes; the largest object of one PUT (Amazon S3, "Uploading objects")."""
 PARTS_MAX = 10_000
+"""S3's limit, "Amazon S3 multipart upload limits"."""
+PARTS_PLANNED = 2_000
+"""A store lists and completes thousands of parts slowly, and commit waits for both."""
 PART_SIZE_MIN = 16 << 20
 PARTS_PER_ANSWER = 100
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
@@ -230,8 +233,8 @@ def refuse_aborted_or_expired(upload: Upload) -> None:
 
 
 def part_size(size: int) -> int:
-    """Return the bytes of each part but the last: whole MiB, at least 16, at most 10,000 parts."""
-    mebibytes = -(-size // (PARTS_MAX * _MIB))
+    """Return the bytes of each part but the last: whole MiB, at least 16, at most 2,000 parts."""
+    mebibytes = -(-size // (PARTS_PLANNED * _MIB))
     return max(PART_SIZE_MIN, mebibytes * _MIB)
 
 
