@@ -71,10 +71,10 @@ def test_without_the_store_nothing_is_begun(owner: Client, store_proxy: TcpProxy
         (1, PART, 1),
         (PART, PART, 1),
         (PART + 1, PART, 2),
-        (10_000 * PART, PART, 10_000),
-        (10_000 * PART + 1, 17 * MIB, 9412),
+        (2_000 * PART, PART, 2_000),
+        (2_000 * PART + 1, 17 * MIB, 1883),
         (5 * GIB + 1, PART, 321),
-        (5 * 1024 * GIB, 525 * MIB, 9987),
+        (5 * 1024 * GIB, 2622 * MIB, 2000),
     ],
 )
 def test_the_parts_are_planned_for_every_size(
