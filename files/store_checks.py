@@ -114,7 +114,7 @@ class Questions:
         return "a presigned GET gives the same bytes"
 
     def overrides(self) -> str:
-        found = self._kept("overrides", Content_Type="text/html", Content_Disposition="inline")
+        found = self._kept("overrides")
         reply = self._probe.send("GET", self._probe.url_to_get(found.key, found.version_id))
         kind = reply.headers.get("content-type", "").partition(";")[0]
         disposition = reply.headers.get("content-disposition", "")
@@ -266,10 +266,10 @@ class Questions:
     ) -> PresignedURL:
         return self._probe.uploads.put(key, size=size, checksum=checksum, expires_in=EXPIRES_IN)
 
-    def _kept(self, name: str, **headers: str) -> ObjectVersion:
+    def _kept(self, name: str) -> ObjectVersion:
         """PUT the data under a key of that name, and find it."""
         key = self._probe.key(name)
-        return self._found(key, self._probe.put(self._url_to_put(key), _DATA, **headers))
+        return self._found(key, self._probe.put(self._url_to_put(key), _DATA))
 
     def _kept_bound(self, name: str) -> ObjectVersion:
         """The same, with the checksum signed."""

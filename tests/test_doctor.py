@@ -79,8 +79,9 @@ def left_behind(s3: Any, bucket: str) -> list[str]:
 @pytest.fixture(autouse=True)
 def nothing_left(s3: Any, settings: Settings) -> Iterator[None]:
     bucket = settings.MINIO_BUCKET
+    before = left_behind(s3, bucket)
     yield
-    assert left_behind(s3, bucket) == []
+    assert left_behind(s3, bucket) == before
 
 
 @pytest.fixture
@@ -168,6 +169,16 @@ def test_a_public_endpoint_that_leads_nowhere_is_found(proxy: TcpProxy, settings
     report = doctor("--json")
     assert (report.status, report.names("fail")) == (1, {"upload"})
     assert list(report.findings)[-1] == "upload"
+
+
+def test_a_public_endpoint_that_leads_to_another_store_is_found(
+    proxy: TcpProxy, settings: Settings
+) -> None:
+    proxy.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", only=b"PUT")
+    settings.MINIO_PUBLIC_ENDPOINT = proxy.endpoint
+    report = doctor("--json")
+    assert (report.status, report.names("fail")) == (1, {"upload"})
+    assert "different stores" in str(report.findings["upload"].meaning)
 
 
 @pytest.mark.parametrize("minutes", [10, -10])
@@ -345,10 +356,28 @@ def test_a_store_that_copies_for_the_signing_key_is_found(
     assert report.status == (1 if store is None else 0)
 
 
-def test_a_store_that_lets_no_page_in_is_worth_a_note(proxy: TcpProxy, settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("preflight", "status"),
+    [
+        ("204 No Content|Origin: *|Methods: GET, PUT|Headers: *", "ok"),
+        ("200 OK|Origin: https://example.org|Methods: *|Headers: HEADERS, range", "ok"),
+        ("403 Forbidden|Origin: *|Methods: PUT|Headers: *", "note"),
+        ("204 No Content|Origin: https://elsewhere.org|Methods: PUT|Headers: *", "note"),
+        ("204 No Content|Origin: *|Methods: GET|Headers: *", "note"),
+        ("204 No Content|Origin: *|Methods: PUT|Headers: if-none-match", "note"),
+        ("204 No Content|Methods: PUT|Headers: *", "note"),
+    ],
+)
+def test_a_store_that_does_not_let_pages_upload_is_worth_a_note(
+    proxy: TcpProxy, settings: Settings, preflight: str, status: str
+) -> None:
+    names = "If-None-Match, x-amz-checksum-algorithm, x-amz-checksum-sha256"
+    answer = preflight.replace("HEADERS", names).replace("|", "\r\nAccess-Control-Allow-")
     settings.MINIO_PUBLIC_ENDPOINT = proxy.endpoint
-    proxy.answer(FORBIDDEN, only=b"OPTIONS")
-    assert "CORS" in doctor("--json", only="CORS").names("note")
+    settings.PUBLIC_URL = None
+    proxy.answer(f"HTTP/1.1 {answer}\r\n\r\n".encode(), only=b"OPTIONS")
+    report = doctor("--json", only="CORS")
+    assert (report.status, report.findings["CORS"].status) == (0, status)
 
 
 def test_what_was_made_is_removed_after_failures_and_no_secret_is_shown(
