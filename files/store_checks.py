@@ -54,7 +54,11 @@ class Questions:
         self._origin = origin
 
     def store(self) -> str:
-        self._probe.send("GET", f"{self._access.endpoint}/")
+        try:
+            self._probe.send("GET", f"{self._access.endpoint}/")
+        except Exception as error:
+            # Any error: those of ssl and http.client come through.
+            raise Failed(f"{self._access.endpoint} does not answer ({reason(error)})") from error
         return f"{self._access.endpoint} answers"
 
     def clock(self) -> str:

@@ -160,6 +160,7 @@ def test_a_store_that_is_down_is_said_at_once_and_nothing_else_is_asked(
     getattr(proxy, how)()
     report = doctor("--json")
     assert (report.status, list(report.findings)) == (1, ["store"])
+    assert f"{proxy.endpoint} does not answer" in report.findings["store"].detail
     assert proxy.requests <= 1
 
 
