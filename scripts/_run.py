@@ -141,6 +141,8 @@ def _start(
 ) -> str:
     """Start all, at the same time where that can be, and return a token once all is ready."""
     python = str(PYTHON)
+    # Another store may lack more than `/readyz` looks at, such as the user of the upload key.
+    has_bucket = own_store and (data / "store").exists()
     if own_store:
         arguments = ["--port", str(options.store_port), "--data", str(data / "store")]
         processes.start(
@@ -180,8 +182,7 @@ def _start(
     processes.wait_for(
         lambda: answers(options.port, "/healthz"), what="Starting", seconds=START_SECONDS
     )
-    # Another store may lack more than `/readyz` looks at, such as the user of the upload key.
-    is_ready = own_store and token != "" and answers(options.port, "/readyz")
+    is_ready = has_bucket and token != "" and answers(options.port, "/readyz")
     if token and not is_ready:
         preparation.stdin.write(b"\n")
     preparation.stdin.close()
