@@ -32,6 +32,16 @@ def linked(row: Model | None) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, row)
 
 
+class Page:
+    """What all pages have in common."""
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        # An empty `_to_field` in the query passes Django's check and then is no field's name.
+        return super().get_object(request, object_id, from_field or None)  # type: ignore[misc]
+
+
 class ReadOnly:
     """Nothing can be added, changed or deleted."""
 
@@ -46,7 +56,7 @@ class ReadOnly:
 
 
 @admin.register(User)
-class UserAdmin(BaseUserAdmin):
+class UserAdmin(Page, BaseUserAdmin):
     list_display = ("username", "subject", "email", "is_active", "is_staff", "created_at")
     search_fields = ("username", "subject", "email")
     readonly_fields = ("created_at", "last_login", "date_joined")
@@ -81,7 +91,7 @@ class FileVersionInline(ReadOnly, TabularInline):
 
 
 @admin.register(File)
-class FileAdmin(ReadOnly, ModelAdmin):
+class FileAdmin(ReadOnly, Page, ModelAdmin):
     list_display = ("name", "owner", "size", "content_type", "version_current", "integrity")
     list_filter = ("integrity", ("deleted_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("user",)
@@ -98,7 +108,7 @@ class FileAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(FileVersion)
-class FileVersionAdmin(ReadOnly, ModelAdmin):
+class FileVersionAdmin(ReadOnly, Page, ModelAdmin):
     list_display = ("key", "file_link", "version", "size", "integrity", "maker", "created_at")
     list_filter = ("integrity", "created_at")
     list_select_related = ("file", "created_by", "share")
@@ -117,7 +127,7 @@ class FileVersionAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Upload)
-class UploadAdmin(ReadOnly, ModelAdmin):
+class UploadAdmin(ReadOnly, Page, ModelAdmin):
     list_display = ("key", "owner", "filename", "size", "state", "commit_by", "created_at")
     list_filter = ("state", "created_at", ("multipart_id", admin.EmptyFieldListFilter))
     list_select_related = ("user",)
@@ -151,7 +161,7 @@ class ShareEventInline(ReadOnly, TabularInline):
 
 
 @admin.register(Share)
-class ShareAdmin(ReadOnly, ModelAdmin):
+class ShareAdmin(ReadOnly, Page, ModelAdmin):
     list_display = ("id", "file_link", "permission", "expires_at", "download_count", "revoked_at")
     list_filter = ("permission", ("revoked_at", admin.EmptyFieldListFilter), "created_at")
     list_select_related = ("file", "created_by")
@@ -160,6 +170,12 @@ class ShareAdmin(ReadOnly, ModelAdmin):
     # The digest is no secret, but of no use here; the password's hash is one.
     exclude = ("token_digest", "password", "file", "created_by")
     readonly_fields = ("file_link", "maker", "locked")
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # A filter by the beginning of what is not shown would tell it, letter by letter.
+        if lookup.partition("__")[0] in ("token_digest", "password"):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
 
     @admin.display(description="file", ordering="file__name")
     def file_link(self, share: Share) -> SafeString | str:
@@ -175,7 +191,7 @@ class ShareAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(ShareEvent)
-class ShareEventAdmin(ReadOnly, ModelAdmin):
+class ShareEventAdmin(ReadOnly, Page, ModelAdmin):
     list_display = (
         "at",
         "share_link",

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "files",
 ]
 MIDDLEWARE = [
+    "remotedrive.middleware.uniform",
     "files.api.middleware.share_privacy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -29,6 +29,8 @@ class StrictViewSet(ViewSet):
     `queries` has a serializer for each action that takes query parameters; the others take none.
     """
 
+    # Without OPTIONS and TRACE, which are not answered, so that Allow does not name them.
+    http_method_names = ["get", "head", "post", "patch", "delete"]
     queries: ClassVar[dict[str, type[StrictSerializer]]] = {}
     request: Request
 
