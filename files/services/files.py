@@ -32,8 +32,7 @@ def list_files(
     files = File.objects.visible_to(user)
     files = files.trashed() if trashed else files.present()
     if name:
-        # Not icontains: on SQLite that knows the case of ASCII letters only.
-        files = files.filter(name__iregex=re.escape(name))
+        files = files.filter(name__regex=_in_any_case(name))
     if content_type is not None and content_type.endswith("/*"):
         files = files.filter(content_type__istartswith=content_type.removesuffix("*"))
     elif content_type is not None:
@@ -93,6 +92,16 @@ def restore_file(*, user: User, file_id: UUID) -> File:
     trashed = File.objects.visible_to(user).trashed().filter(pk=file_id)
     trashed.update(deleted_at=None, updated_at=timezone.now())
     return _one(File.objects.visible_to(user).present().filter(pk=file_id))
+
+
+def _in_any_case(text: str) -> str:
+    """Return a regular expression of `text` in which each letter may have either case.
+
+    Spelled out, since SQLite knows the case of ASCII letters only, and so does PostgreSQL in a
+    database whose locale is C.
+    """
+    spellings = (sorted({letter, letter.lower(), letter.upper()}) for letter in text)
+    return "".join(f"(?:{'|'.join(map(re.escape, each))})" for each in spellings)
 
 
 def _one(files: QuerySet[File]) -> File:
