@@ -53,8 +53,10 @@ class Cursor:
             time = at if type(at) is int else parse_datetime(at)
             if time is None or backward not in (0, 1):
                 raise ValueError("not a cursor")
-            if isinstance(time, datetime) and time.tzinfo is None:
-                raise ValueError("not a cursor")
+            if isinstance(time, datetime):
+                if time.tzinfo is None:
+                    raise ValueError("not a cursor")
+                time = time.astimezone(UTC)
             if isinstance(time, int) and not 0 <= time < 1 << 63:
                 raise ValueError("not a cursor")
             return cls(time, UUID(hex=identifier), bool(backward))
