@@ -1,0 +1,106 @@
+"""What is another person's answers, on every path and verb, as what never was."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from files.api.urls import router
+from files.models import File, Upload
+from tests.support.client import Answer, Client, assert_problem
+
+pytestmark = pytest.mark.usefixtures("store")
+
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+PATHS = sorted({str(url.pattern) for url in router.urls if "<uuid:pk>" in str(url.pattern)})
+QUERIES = ("", "?redirect=true", "?page_size=0")
+BODIES: list[Any] = [{}, {"name": "taken.txt"}, {"part_numbers": [1]}, {"unknown": 1}]
+
+
+def everything(owner: Client) -> dict[str, str]:
+    """Make one of everything; return the ids by the first part of the path."""
+    file_id = owner.upload(b"mine")["fileId"]
+    ids = {"files": file_id, "uploads": owner.init(b"mine", file_id=file_id)["upload_id"]}
+    shared = owner.post("/shares", {"file_id": file_id, "permission": "read"})
+    return ids | {"shares": shared["id"]}
+
+
+def fill(path: str, identifier: str) -> str:
+    return "/" + path.replace("<uuid:pk>", identifier).replace("<int:number>", "1")
+
+
+def shape(answer: Answer) -> tuple[int, dict[str, str], Any]:
+    json = answer.json and {**answer.json, "request_id": ""}
+    return answer.status, dict(answer.headers), json
+
+
+def test_the_paths_are_those_of_the_api() -> None:
+    assert {
+        "files/<uuid:pk>",
+        "files/<uuid:pk>/download",
+        "files/<uuid:pk>/restore",
+        "files/<uuid:pk>/versions",
+        "files/<uuid:pk>/versions/<int:number>",
+        "files/<uuid:pk>/versions/<int:number>/download",
+        "uploads/<uuid:pk>",
+        "uploads/<uuid:pk>/urls",
+        "shares/<uuid:pk>",
+    } <= set(PATHS)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_another_persons_id_answers_as_one_that_never_was(
+    owner: Client, stranger: Client, path: str
+) -> None:
+    ids = everything(owner)
+    theirs = fill(path, ids[path.partition("/")[0]])
+    nobodys = fill(path, str(uuid.uuid4()))
+    files, uploads = list(File.objects.values_list()), list(Upload.objects.values_list())
+    found = False
+    requests: list[tuple[str, str, Any]] = [
+        (verb, query, None) for verb in VERBS for query in QUERIES
+    ]
+    requests += [(verb, "", body) for verb in ("POST", "PATCH") for body in BODIES]
+    for verb, query, body in requests:
+        answer = stranger.call(verb, theirs + query, body)
+        expected = stranger.call(verb, nobodys + query, body)
+        assert shape(answer) == shape(expected), (verb, query, body)
+        assert answer.status in (400, 404, 405), (verb, query, body)
+        found = found or answer.status == 404
+    assert found
+    assert (list(File.objects.values_list()), list(Upload.objects.values_list())) == (
+        files,
+        uploads,
+    )
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nobody_gets_past_401(owner: Client, anonymous: Client, path: str) -> None:
+    ids = everything(owner)
+    theirs = fill(path, ids[path.partition("/")[0]])
+    for verb in ("GET", "POST", "PATCH", "DELETE"):
+        answer = anonymous.call(verb, theirs, {})
+        assert_problem(answer, 401, "not-authenticated")
+        never = anonymous.call(verb, fill(path, str(uuid.uuid4())), {})
+        assert shape(answer) == shape(never)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("identifier", ["1", "x", "0" * 32, "%00", "..", "null", "\u0661"])
+def test_what_is_no_id_is_not_found(owner: Client, path: str, identifier: str) -> None:
+    assert_problem(owner.get(fill(path, identifier)), 404, "not-found")
+
+
+def test_ids_are_found_in_the_form_they_were_given_in_only(owner: Client) -> None:
+    file_id = everything(owner)["files"]
+    spellings = {file_id.upper(), file_id.replace("-", ""), f"{{{file_id}}}", f"{file_id}/"}
+    for spelled in spellings - {file_id}:
+        assert_problem(owner.get(f"/files/{spelled}"), 404, "not-found")
+
+
+def test_a_path_that_does_not_exist_is_a_problem_document(owner: Client, anonymous: Client) -> None:
+    for path in ("/nothing", "/files/", "/files/init-upload/", "/uploads/", "/%ff", "/files%2f"):
+        assert_problem(owner.get(path), 404, "not-found")
+        assert_problem(anonymous.get(path), 404, "not-found")
