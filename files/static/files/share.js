@@ -45,13 +45,7 @@ export class Sha256 {
 
   // Returns the hash as 64 hexadecimal digits. Nothing can be added after it.
   digest() {
-    const length = this.#length;
-    const padding = new Uint8Array(((119 - (length % 64)) % 64) + 9);
-    padding[0] = 0x80;
-    const view = new DataView(padding.buffer);
-    view.setUint32(padding.length - 8, Math.floor(length / 0x20000000));
-    view.setUint32(padding.length - 4, (length * 8) % 0x100000000);
-    this.update(padding);
+    this.update(padding(this.#length));
     return Array.from(this.#state, (word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
   }
 
@@ -66,9 +60,16 @@ export class Sha256 {
       const y = w[i - 2];
       const s0 = ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3);
       const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
-      w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+      w[i] = (w[i - 16] + s0 + w[i - 7] + s1) | 0;
     }
-    let [a, b, c, d, e, f, g, h] = state;
+    let a = state[0];
+    let b = state[1];
+    let c = state[2];
+    let d = state[3];
+    let e = state[4];
+    let f = state[5];
+    let g = state[6];
+    let h = state[7];
     for (let i = 0; i < 64; i++) {
       const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
       const t1 = (h + s1 + ((e & f) ^ (~e & g)) + ROUND_CONSTANTS[i] + w[i]) | 0;
@@ -92,6 +93,16 @@ export class Sha256 {
     state[6] += g;
     state[7] += h;
   }
+}
+
+// Returns what follows a message of `length` bytes: a bit, zeros, and its length in 64 bits.
+export function padding(length) {
+  const bytes = new Uint8Array(((119 - (length % 64)) % 64) + 9);
+  bytes[0] = 0x80;
+  const view = new DataView(bytes.buffer);
+  view.setUint32(bytes.length - 8, Math.floor(length / 0x20000000));
+  view.setUint32(bytes.length - 4, (length * 8) % 0x100000000);
+  return bytes;
 }
 
 // What went wrong, in a sentence for the person. `retryAfter` in seconds where a retry may help.
