@@ -117,6 +117,12 @@ class Throttled(DriveError):
     code = "throttled"
 
 
+class Busy(DriveError):
+    """More of this is going on already than the service takes on at once; nothing was changed."""
+
+    code = "unavailable"
+
+
 class StoreUnavailable(DriveError):
     """The store did not answer, or not in a way that can be relied on; nothing was changed."""
 

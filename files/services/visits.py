@@ -13,12 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from threading import BoundedSemaphore
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.db import transaction
 from django.utils import timezone
 
 from files.exceptions import (
+    Busy,
     DriveError,
     NotFound,
     ShareExhausted,
@@ -75,7 +79,7 @@ def unlock(*, visit: Visit, password: str | None) -> None:
         _refuse_throttled(visit.share)
         if password is None:
             raise SharePassword
-        right = check_password(password, visit.share.password)
+        right = _is_right(password, visit.share.password)
         with transaction.atomic():
             share = Share.objects.select_for_update().get(pk=visit.share.pk)
             _refuse_throttled(share)
@@ -129,7 +133,7 @@ def refusals_recorded(visit: Visit) -> Iterator[None]:
     """
     try:
         yield
-    except StoreUnavailable:
+    except (Busy, StoreUnavailable):
         raise
     except DriveError as error:
         lately = ShareEvent.objects.filter(
@@ -153,6 +157,21 @@ def truncated(address: str) -> str:
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     prefix = 24 if mapped.version == 4 else 48
     return str(ipaddress.ip_network((mapped, prefix), strict=False).network_address)
+
+
+def _is_right(password: str, hashed: str) -> bool:
+    """Hash `password` and compare: slow by design, so it may never hold all threads."""
+    if not _hashing().acquire(blocking=False):
+        raise Busy("Too many passwords are being checked.")
+    try:
+        return check_password(password, hashed)
+    finally:
+        _hashing().release()
+
+
+@cache
+def _hashing() -> BoundedSemaphore:
+    return BoundedSemaphore(max(1, settings.THREADS // 4))
 
 
 def _refuse_throttled(share: Share) -> None:

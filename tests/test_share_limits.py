@@ -1,0 +1,100 @@
+"""Limits of a share that hold exactly: downloads, wrong passwords; on the service as it is run."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from django.utils import timezone
+
+from files.models import Share
+from tests.support.audit import audit
+from tests.support.client import Answer, Client, assert_problem, fetch
+from tests.support.server import Server, running
+from tests.support.shares import events, share
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+@pytest.fixture(scope="module")
+def server(store: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("service")) as server:
+        yield server
+        audit(server.environment)
+
+
+def at_once(number: int, call: Callable[[], Answer]) -> list[Answer]:
+    """Make so many calls at the same moment; a 503 is repeated, as it asks for."""
+    barrier = Barrier(number)
+
+    def run(_: int) -> Answer:
+        barrier.wait()
+        answer = call()
+        while answer.status == 503:
+            time.sleep(0.2)
+            answer = call()
+        return answer
+
+    with ThreadPoolExecutor(number) as threads:
+        return list(threads.map(run, range(number)))
+
+
+def test_of_fifty_downloads_at_once_exactly_as_many_as_allowed_succeed(server: Server) -> None:
+    owner = server.client("owner")
+    shared = share(owner, server.client(None), max_downloads=9)
+    answers = at_once(50, shared.download)
+    assert Counter(answer.status for answer in answers) == {200: 9, 410: 41}
+    for answer in answers:
+        if answer.status == 200:
+            assert fetch(answer["presigned_get_url"]).content == b"shared"
+        else:
+            assert_problem(answer, 410, "share-exhausted")
+    assert owner.get(f"/shares/{shared.id}")["download_count"] == 9
+    assert events(owner, shared).count(("downloaded", None)) == 9
+
+
+def test_of_many_wrong_passwords_at_once_ten_are_told_to_be_wrong(server: Server) -> None:
+    owner = server.client("owner")
+    shared = share(owner, server.client(None), password="right")
+    answers = at_once(30, lambda: shared.download("wrong"))
+    assert Counter(answer.status for answer in answers) == {401: 10, 429: 20}
+    server.kill()
+    server.start()
+    assert_problem(shared.download("right"), 429, "throttled")
+
+
+def test_ten_wrong_passwords_lock_the_share_for_the_right_one_too(
+    owner: Client, anonymous: Client
+) -> None:
+    shared = share(owner, anonymous, password="right")
+    other = share(owner, anonymous, password="right", file_id=shared.file_id)
+    for _ in range(5):
+        assert_problem(shared.download(), 401, "share-password")
+        assert_problem(shared.download("wrong"), 401, "share-password")
+        assert shared.look("wrong")["password_required"] is True
+    for answer in (
+        shared.download("right"),
+        shared.download("wrong"),
+        shared.download(),
+        shared.look("right"),
+        shared.init(b"", "right"),
+        shared.commit("k", b"", "right"),
+    ):
+        assert 1 <= int(assert_problem(answer, 429, "throttled").headers["Retry-After"]) <= 900
+    assert other.download("right").status == 200
+    assert ("refused", "throttled") in events(owner, shared)
+    Share.objects.filter(pk=shared.id).update(failed_since=timezone.now() - timedelta(minutes=15))
+    assert shared.download("right").status == 200
+    assert_problem(shared.download("wrong"), 401, "share-password")
+
+
+def test_the_same_refusal_is_recorded_once_a_minute(owner: Client, anonymous: Client) -> None:
+    shared = share(owner, anonymous, password="right")
+    for _ in range(5):
+        shared.download()
+    assert events(owner, shared) == [("refused", "share-password")]
