@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from files.models import File, FileVersion, Share, ShareEvent, Upload, User
+from files.services import shares
 
 if TYPE_CHECKING:
     BaseUserAdmin = DjangoUserAdmin[User]
@@ -170,6 +171,15 @@ class ShareAdmin(ReadOnly, Page, ModelAdmin):
     # The digest is no secret, but of no use here; the password's hash is one.
     exclude = ("token_digest", "password", "file", "created_by")
     readonly_fields = ("file_link", "maker", "locked")
+    actions = ("revoke",)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("files.change_share")
+
+    @admin.action(description="Revoke the selected shares", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
+        number = shares.revoke(queryset)
+        self.message_user(request, f"{number} of {queryset.count()} shares were revoked now.")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # A filter by the beginning of what is not shown would tell it, letter by letter.

@@ -12,6 +12,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.test import Client as Browser
 from django.urls import reverse
@@ -374,3 +375,24 @@ def test_the_static_files_that_the_login_page_names_are_served(db: None) -> None
 )
 def test_nothing_but_static_files_is_served_as_one(db: None, path: str) -> None:
     assert wire.send("GET", path).status == 404
+
+
+def test_shares_can_be_revoked_and_only_by_those_who_may_change_them(
+    rows: Rows, root: Browser
+) -> None:
+    act = {"action": "revoke", "_selected_action": str(rows.share.pk)}
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_share"))
+    looking = Browser()
+    looking.force_login(viewer)
+    looking.post(page(Share, "changelist"), act)
+    rows.share.refresh_from_db()
+    assert rows.share.revoked_at is None
+    answer = root.post(page(Share, "changelist"), act, follow=True)
+    assert "1 of 1 shares were revoked now." in answer.content.decode()
+    rows.share.refresh_from_db()
+    revoked_at = rows.share.revoked_at
+    assert revoked_at is not None
+    root.post(page(Share, "changelist"), act)
+    rows.share.refresh_from_db()
+    assert rows.share.revoked_at == revoked_at
