@@ -18,6 +18,7 @@ GROUPS = ("MINIO_", "JWT_")
 gives none of it, so that no address meets another store's keys."""
 
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -93,8 +94,17 @@ class Environment:
 
     def list(self, name: str, default: str) -> list[str]:
         """Return the comma separated items, without blanks around them."""
-        items = (self.optional(name) or default).split(",")
-        return [item.strip() for item in items if item.strip()]
+        items = [item.strip() for item in (self.optional(name) or default).split(",")]
+        if not all(items):
+            raise ImproperlyConfigured(f"{name} must be a list like a,b with nothing empty in it")
+        return items
+
+    def matching(self, name: str, default: str, pattern: str, form: str) -> str:
+        """Return a value that `pattern` describes to Python, and `form` to people."""
+        value = self.optional(name) or default
+        if not re.fullmatch(pattern, value, re.ASCII):
+            raise ImproperlyConfigured(f"{name} must be {form}")
+        return value
 
     def origin(self, name: str) -> str | None:
         """Return an http or https URL of scheme, host and port only, without a final slash."""
@@ -105,9 +115,9 @@ class Environment:
             url = urlsplit(value)
             well_formed = (
                 url.scheme in ("http", "https")
-                and bool(url.hostname)
+                and bool(_AUTHORITY.fullmatch(url.netloc))
                 and url.path in ("", "/")
-                and not (url.query or url.fragment or "@" in url.netloc)
+                and not (url.query or url.fragment)
                 and (url.port is None or url.port > 0)
             )
         except ValueError:
@@ -116,4 +126,4 @@ class Environment:
             raise ImproperlyConfigured(
                 f"{name} must be a URL like http://host:port or https://host"
             )
-        return value.rstrip("/")
+        return f"{url.scheme}://{url.netloc}"

@@ -109,7 +109,10 @@ LOGGING = {
 def _database() -> dict[str, Any]:
     url = _env.optional("DATABASE_URL")
     if url is None:
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        try:
+            DATA_DIR.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error.strerror}") from error
         url = f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
     try:
         # Persistent connections belong to the threads of the server's pool, which live as long
@@ -185,8 +188,10 @@ if bool(MINIO_UPLOAD_ACCESS_KEY) != bool(MINIO_UPLOAD_SECRET_KEY):
     raise ImproperlyConfigured(
         "MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY go together: set both or none"
     )
-MINIO_BUCKET = _env.optional("MINIO_BUCKET") or "remotedrive"
-MINIO_REGION = _env.optional("MINIO_REGION") or "us-east-1"
+MINIO_BUCKET = _env.matching(
+    "MINIO_BUCKET", "remotedrive", r"(?!.*(\.\.|\.-|-\.))\w[\w.-]{1,61}\w", "a bucket's name"
+)
+MINIO_REGION = _env.matching("MINIO_REGION", "us-east-1", r"[\w-]{1,63}", "like us-east-1")
 STORE_TIMEOUT = _env.integer("STORE_TIMEOUT", default=8, at_least=1, at_most=9)
 """Seconds that all store calls of one step may take together. A client waits for at most 10 s."""
 
