@@ -8,7 +8,8 @@
 It knows no protocol: a request is what a client sends after the peer's last byte, an answer what
 the peer sends after the request's. That is right for HTTP/1.1 without pipelining and, roughly,
 for PostgreSQL. A fault holds for connections that are already open, too. It is taken when the
-request begins; `times` bounds how many requests it takes, `only` which: those that begin with it.
+request begins; `times` bounds how many requests it takes, `only` which: those that begin with it,
+after the first `skip` of them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class _Fault:
     keep: bool = False
     times: int | None = None
     only: bytes = b""
+    skip: int = 0
 
 
 _PASS = _Fault()
@@ -96,13 +98,19 @@ class TcpProxy:
         self._set(_Fault("delay", seconds=seconds, times=times, only=only))
 
     def cut(
-        self, after: int, *, reset: bool = False, times: int | None = None, only: bytes = b""
+        self,
+        after: int,
+        *,
+        reset: bool = False,
+        times: int | None = None,
+        only: bytes = b"",
+        skip: int = 0,
     ) -> None:
         """Pass the request on, and `after` bytes of the answer, then close, or reset.
 
         `cut(0)` loses the whole answer to a request that the peer did carry out.
         """
-        self._set(_Fault("cut", after=after, reset=reset, times=times, only=only))
+        self._set(_Fault("cut", after=after, reset=reset, times=times, only=only, skip=skip))
 
     def drip(
         self, seconds: float, *, after: int = 0, times: int | None = None, only: bytes = b""
@@ -145,6 +153,9 @@ class TcpProxy:
             self.requests += 1
             fault = self._fault
             if not request.startswith(fault.only) or fault.times == 0:
+                return _PASS
+            if fault.skip:
+                fault.skip -= 1
                 return _PASS
             if fault.times is not None:
                 fault.times -= 1

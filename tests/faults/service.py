@@ -42,7 +42,8 @@ class Service:
 
     def audit(self) -> None:
         """Hold every row against the store, and find no failure that nobody foresaw in the log."""
-        audit(self.server.environment | {"MINIO_ENDPOINT": settings.MINIO_ENDPOINT})
+        public = self.server.environment["MINIO_PUBLIC_ENDPOINT"]
+        audit(self.server.environment | {"MINIO_ENDPOINT": public})
         assert "Traceback" not in self.server.log()
 
 

@@ -30,7 +30,7 @@ _FLAGS = (
     *("--host", "127.0.0.1", "--http", "httptools", "--no-access-log", "--no-server-header"),
     *("--no-proxy-headers", "--timeout-graceful-shutdown", "4"),
 )
-_START_SECONDS = 30
+_START_SECONDS = 120
 
 
 class RemoteClient(Client):
@@ -88,6 +88,7 @@ class Server:
             base_url=self.url,
             timeout=30,
             trust_env=False,
+            verify=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
         self.process: subprocess.Popen[bytes] | None = None
