@@ -91,11 +91,17 @@ LOGGING = {
             "fmt": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
         }
     },
+    "filters": {
+        "defects": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: getattr(record, "status_code", None) != 503,
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # `remotedrive.access` already has a line for each request.
-        "django.request": {"level": "ERROR"},
+        # `remotedrive.access` has a line for each request; these add tracebacks of defects.
+        "django.request": {"level": "ERROR", "filters": ["defects"]},
         "django": {"handlers": [], "propagate": True},
         "uvicorn": {"handlers": [], "propagate": True},
         # uvicorn's lines name the path with its query, whatever `--no-access-log` says.
