@@ -244,7 +244,8 @@ class Upload(models.Model):
             models.CheckConstraint(
                 condition=(
                     Q(multipart_id=None, part_size=None)
-                    | Q(multipart_id__isnull=False, part_size__gte=1)
+                    # A comparison with NULL is unknown, and what is unknown is let through.
+                    | Q(multipart_id__isnull=False, part_size__isnull=False, part_size__gte=1)
                 ),
                 name="uploads_multipart",
             ),

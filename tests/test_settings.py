@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import runpy
@@ -40,6 +41,7 @@ INTEGERS = {
 Load = Callable[..., dict[str, Any]]
 
 
+@functools.cache
 def names_read() -> set[str]:
     """Return the names that the settings ask the environment for."""
     found = set()

@@ -221,6 +221,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='upload',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('multipart_id', None), ('part_size', None)), models.Q(('multipart_id__isnull', False), ('part_size__gte', 1)), _connector='OR'), name='uploads_multipart'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('multipart_id', None), ('part_size', None)), models.Q(('multipart_id__isnull', False), ('part_size__gte', 1), ('part_size__isnull', False)), _connector='OR'), name='uploads_multipart'),
         ),
     ]
