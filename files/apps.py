@@ -6,3 +6,6 @@ from django.apps import AppConfig
 class FilesConfig(AppConfig):
     name = "files"
     verbose_name = "Remote Drive"
+
+    def ready(self) -> None:
+        from files import checks  # noqa: F401

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.utils import timezone
 
-from files.models import FileVersion, Integrity, Share
+from files.models import FileVersion, Integrity, Share, User
 from tests.support.client import Client, assert_invalid, assert_problem, fetch, put, sha256
 from tests.support.shares import events, share, with_password
 
@@ -133,6 +133,15 @@ def test_a_used_up_share_answers_so(owner: Client, anonymous: Client) -> None:
     assert [shared.download().status for _ in range(2)] == [200, 200]
     assert_problem(shared.download(), 410, "share-exhausted")
     assert_problem(shared.look(), 410, "share-exhausted")
+
+
+def test_the_shares_of_an_owner_who_is_not_active_are_not_found(
+    owner: Client, anonymous: Client
+) -> None:
+    shared = share(owner, anonymous, permission="write")
+    User.objects.filter(pk=owner.user.pk).update(is_active=False)
+    for answer in (shared.look(), shared.download(), shared.init(b""), shared.commit("k", b"")):
+        assert_problem(answer, 404, "not-found")
 
 
 def test_a_corrupt_version_is_refused_and_not_counted(owner: Client, anonymous: Client) -> None:

@@ -53,9 +53,14 @@ def digest_of(token: str) -> str:
 
 
 def arrive(*, token: str, address: str) -> Visit:
-    """Return the visit of whoever shows `token`; raises `NotFound`, or how the share has ended."""
+    """Return the visit of whoever shows `token`; raises `NotFound`, or how the share has ended.
+
+    The shares of a file in the trash, and of an owner who is not active, are not found.
+    """
     share = (
-        Share.objects.filter(token_digest=digest_of(token), file__deleted_at=None)
+        Share.objects.filter(
+            token_digest=digest_of(token), file__deleted_at=None, file__user__is_active=True
+        )
         .select_related("file")
         .first()
     )
