@@ -1,0 +1,111 @@
+"""Two people and what they have, in one example of a stateful test: how they ask the service.
+
+`model.py` says what must be so; `uploading.py`, `keeping.py` and `failing.py` have the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import ClassVar, TypeVar
+from uuid import uuid4
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from tests.faults.service import Service
+from tests.stateful.model import Expected, File, Upload
+from tests.support.client import Answer, assert_problem, sha256
+from tests.support.server import RemoteClient
+from tests.test_kill import persistently
+
+T = TypeVar("T")
+
+PEOPLE = st.integers(0, 1)
+PICKS = st.integers(0, 99)
+AUDIT_EVERY = 10
+"""Examples; an audit reads every byte of all of them."""
+
+
+def hold(answer: Answer, expected: Expected) -> Answer:
+    """Hold `answer` against what it should have been."""
+    if expected.code is not None:
+        return assert_problem(answer, expected.status, expected.code)
+    assert answer.status == expected.status, answer.json
+    return answer
+
+
+def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+    """Make all calls at the same moment, each in a thread."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], Answer]) -> Answer:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+class People(RuleBasedStateMachine):
+    """One example; the service goes on from example to example, with other people."""
+
+    service: ClassVar[Service]
+    probe: ClassVar[str]
+    """The path of a pending multipart upload of `prober`'s: to look at it asks the store."""
+    prober: ClassVar[RemoteClient]
+    steps: ClassVar[int]
+    """Steps taken so far, in all examples."""
+    examples: ClassVar[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.people = [self.service.server.client(f"person-{uuid4()}") for _ in range(2)]
+        self.files: list[File] = []
+        self.uploads: list[Upload] = []
+        self.store_up = True
+        self.killed = False
+        type(self).steps -= 1  # The invariants are looked at once before the first step.
+
+    @invariant()
+    def a_step_was_taken(self) -> None:
+        type(self).steps += 1
+
+    def teardown(self) -> None:
+        if not self.store_up:
+            self.bring_the_store_back()
+        type(self).examples += 1
+        if self.examples % AUDIT_EVERY == 0:
+            self.service.audit()
+
+    def pick(self, things: Sequence[T], number: int) -> T:
+        """Choose one, more often of the newest."""
+        recent = things[-3:] if number % 2 else things
+        return recent[-1 - (number // 2) % len(recent)]
+
+    def ask(self, call: Callable[[], Answer]) -> Answer:
+        """Make a call; while the store is up, what is refused for now is asked again."""
+        return persistently(call) if self.store_up else call()
+
+    def owner_of(self, thing: File | Upload) -> RemoteClient:
+        return self.people[thing.owner]
+
+    def committed(self, upload: Upload, answer: Answer) -> None:
+        """Note that `upload` became the next version of its file."""
+        if upload.file is None:
+            upload.file = File(upload.owner, answer["fileId"], str(upload.body["filename"]))
+            self.files.append(upload.file)
+        upload.file.versions.append(upload.data)
+        upload.state, upload.result = "committed", answer.json
+        assert (answer["fileId"], answer["version"]) == (
+            upload.file.id,
+            len(upload.file.versions),
+        )
+        assert (answer["key"], answer["checksum"]) == (upload.key, sha256(upload.data))
+
+    def bring_the_store_back(self) -> None:
+        """Let the store answer again, and wait until the service asks it again."""
+        self.service.proxy.pass_on()
+        assert persistently(lambda: self.prober.get(self.probe)).status == 200
+        self.store_up = True
