@@ -243,6 +243,7 @@ def test_a_locked_share_shows_little_without_its_password(owner: Client, anonymo
     shared = share(owner, anonymous, permission="write", password="pässword 1")
     little = {"permission": "write", "expires_at": None, "password_required": True}
     assert shared.look().json == little
+    assert events(owner, shared) == []
     assert shared.look("wrong").json == little
     assert shared.look("pässword 1")["filename"] == "shared.txt"
     for answer in (shared.download(), shared.init(b""), shared.commit("k", b"")):

@@ -89,8 +89,11 @@ class VisitViewSet(StrictViewSet):
 
     def retrieve(self, request: Request, token: str) -> HttpResponseBase:
         visit = self._arrive(token)
+        password = header_password(request)
+        if password is None and visit.share.password is not None:
+            return Response(locked_share(visit.share))
         try:
-            visits.unlock(visit=visit, password=header_password(request))
+            visits.unlock(visit=visit, password=password)
         except SharePassword:
             return Response(locked_share(visit.share))
         return Response(open_share(visit.share, shares.newest_version(visit.share)))
