@@ -252,7 +252,7 @@ def check(answer: Answer, method: str, target: str, headers: list[tuple[str, str
         assert method == "HEAD" or target.startswith("/s/")
 
 
-@settings(fuzzed, max_examples=400)
+@settings(fuzzed, max_examples=500)
 @given(data=st.data())
 def test_no_request_to_the_api_makes_the_service_fail(drive: Drive, data: st.DataObject) -> None:
     method, path, good = data.draw(st.sampled_from(ENDPOINTS), label="endpoint")

@@ -1,0 +1,119 @@
+"""Query strings: what an endpoint does not know, or cannot be, is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import wire
+from tests.support.client import Answer, Client, assert_invalid, assert_problem
+
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+INIT = {"filename": "a.txt", "size": 1}
+
+EVERYTHING = [
+    ("POST", "/files/init-upload"),
+    ("POST", "/files/commit"),
+    ("GET", "/files"),
+    ("GET", f"/files/{ID}"),
+    ("PATCH", f"/files/{ID}"),
+    ("DELETE", f"/files/{ID}"),
+    ("POST", f"/files/{ID}/restore"),
+    ("GET", f"/files/{ID}/download"),
+    ("GET", f"/files/{ID}/versions"),
+    ("GET", f"/files/{ID}/versions/1"),
+    ("GET", f"/files/{ID}/versions/1/download"),
+    ("GET", "/uploads"),
+    ("GET", f"/uploads/{ID}"),
+    ("DELETE", f"/uploads/{ID}"),
+    ("POST", f"/uploads/{ID}/urls"),
+    ("POST", "/shares"),
+    ("GET", "/shares"),
+    ("GET", f"/shares/{ID}"),
+    ("DELETE", f"/shares/{ID}"),
+    ("GET", f"/shares/{ID}/events"),
+    ("GET", "/s/token"),
+    ("GET", "/s/token/download"),
+    ("POST", "/s/token/download"),
+    ("POST", "/s/token/init-upload"),
+    ("POST", "/s/token/commit"),
+]
+
+
+def test_an_unknown_query_parameter_is_refused_by_name(owner: Client) -> None:
+    for method, path in EVERYTHING:
+        answer = owner.call(method, path + "?page_sise=1&format=json&%D0%B6", INIT)
+        assert_invalid(answer, "page_sise", "format", "ж")
+
+
+def test_a_repeated_query_parameter_is_refused_by_name(owner: Client) -> None:
+    for method, path in EVERYTHING:
+        assert_invalid(owner.call(method, path + "?trashed=true&trashed=true", INIT), "trashed")
+
+
+@pytest.mark.parametrize("path", ["/files", "/uploads", f"/files/{ID}/versions"])
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("page_size", "0 201 -1 1.0 1e1 %2B1 x %EF%BC%91 0x1 1_0 99999999999999999999 true %20"),
+        ("cursor", "x !! AAAA W10 bnVsbA WyJhIiwgImIiLCAwXQ %00 %C3%A9 %FF null %20"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(owner: Client, path: str, name: str, values: str) -> None:
+    for value in ("", *values.split()):
+        assert_invalid(owner.get(f"{path}?{name}={value}"), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ordering", ["", "name", "-created_at,id", "created_at%20", "?"]),
+        ("trashed", ["", "1", "True", "TRUE", "yes", "null"]),
+        ("name", ["", "%00", "x" * 256]),
+        ("content_type", ["", "image", "*/*", "*", "image/", "%00/a", "x/" + "y" * 254]),
+        ("created_after", ["", "yesterday", "2026-01-31", "2026-01-31T12:00:00", "1", "%00"]),
+        ("created_before", ["2026-02-30T00:00:00Z", "2026-01-31T25:00:00Z", "9999999999"]),
+        ("created_before", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"]),
+    ],
+)
+def test_a_filter_that_cannot_be_is_refused(owner: Client, name: str, values: list[str]) -> None:
+    for value in values:
+        assert_invalid(owner.get(f"/files?{name}={value}"), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("redirect", "1"),
+        ("redirect", ""),
+        ("redirect", "True"),
+        ("disposition", ""),
+        ("disposition", "INLINE"),
+        ("disposition", "inline;filename=x"),
+    ],
+)
+def test_a_download_parameter_that_cannot_be_is_refused(
+    owner: Client, name: str, value: str
+) -> None:
+    for path in (f"/files/{ID}/download", f"/files/{ID}/versions/1/download"):
+        assert_invalid(owner.get(f"{path}?{name}={value}"), name)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["a=1;b=2", "&&&=", "=1", "%", "%zz", "%ff=%fe", "name=%ff", "\x7f", "a[]=1", "a" * 9000],
+)
+def test_a_query_string_of_odd_form_is_at_most_refused(owner: Client, query: str) -> None:
+    answer = wire.send("GET", f"/files?{query}", [("authorization", f"Bearer {owner.token}")])
+    check_refused(answer)
+
+
+def test_a_thousand_query_parameters_are_refused(owner: Client) -> None:
+    query = "&".join(f"a{number}=1" for number in range(1200))
+    check_refused(owner.get(f"/files?{query}"), refused=True)
+
+
+def check_refused(answer: Answer, *, refused: bool = False) -> None:
+    if answer.status == 200 and not refused:
+        return
+    assert answer.status == 400, answer.content
+    assert_problem(answer, 400, answer["code"])
