@@ -25,18 +25,21 @@ _PACKAGE = ("--no-install-recommends", "postgresql-15")
 
 def start(processes: Processes, folder: Path) -> dict[str, str]:
     """Start both with their data in `folder`; return the environment that names them."""
-    postgresql, minio = _postgresql_programs(), _minio_program()
+    postgresql, minio = _postgresql_programs(processes), _minio_program(processes)
     return _start_postgresql(processes, postgresql, folder) | _start_minio(processes, minio, folder)
 
 
-def _postgresql_programs() -> Path:
+def _postgresql_programs(processes: Processes) -> Path:
     found = _find_postgresql()
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         say("Installing postgresql-15 …")
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        apt = ("apt-get", "--quiet", "--quiet")
-        if succeeds(*apt, "update", environment=environment):
-            succeeds(*apt, "install", "--yes", *_PACKAGE, environment=environment)
+        for arguments in (["update"], ["install", "--yes", *_PACKAGE]):
+            command = ["apt-get", "--quiet", "--quiet", *arguments]
+            apt = processes.start(
+                "apt-get", command, environment=environment, stdout=subprocess.DEVNULL
+            )
+            processes.wait_for_end(apt)
         found = _find_postgresql()
     if found is None:
         fail("PostgreSQL 15 is needed. On Debian, as root: apt-get install postgresql-15")
@@ -47,7 +50,7 @@ def _find_postgresql() -> Path | None:
     return next((Path(each) for each in POSTGRESQL_FOLDERS if Path(each, "initdb").exists()), None)
 
 
-def _minio_program() -> Path:
+def _minio_program(processes: Processes) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "remotedrive" / "bin"
     program = cache / f"minio-{MINIO_VERSION}"
     if program.exists():
@@ -59,7 +62,9 @@ def _minio_program() -> Path:
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         source = f"github.com/minio/minio@{MINIO_VERSION}"
         environment = os.environ | {"CGO_ENABLED": "0", "GOBIN": folder}
-        if not succeeds("go", "install", "-ldflags", "-s -w", source, environment=environment):
+        command = ["go", "install", "-ldflags", "-s -w", source]
+        build = processes.start("build of MinIO", command, environment=environment)
+        if processes.wait_for_end(build) != 0:
             fail("MinIO could not be built; Go says above why.")
         os.replace(Path(folder) / "minio", program)
     return program

@@ -12,7 +12,6 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,13 +54,10 @@ def require_embedded_store() -> None:
         )
 
 
-def succeeds(
-    *command: str, quiet: bool = False, environment: Mapping[str, str] | None = None
-) -> bool:
+def succeeds(*command: str, quiet: bool = False) -> bool:
     """Run `command` to its end and return whether its status is 0; only its errors are shown."""
     process = subprocess.run(  # noqa: S603
         command,
-        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if quiet else None,

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ class Run:
 
     def end(self) -> None:
         if self.process is not None:
-            if self.process.poll() is None:
+            with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.communicate()
 
@@ -188,8 +189,15 @@ def test_a_run_passes_the_smoke_script_and_the_next_one_keeps_its_secrets(run: R
 def test_ctrl_c_at_the_terminal_ends_the_service_before_the_store(run: Run) -> None:
     process = run.start()
     run.read_banner()
-    os.killpg(process.pid, signal.SIGINT)
-    wait_until(lambda: not listens(run.port))
+    with socket.create_connection(("127.0.0.1", run.port)) as client:
+        # The service waits for a request that it has begun to read.
+        client.sendall(
+            b"POST /files/commit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+        )
+        wait_until(lambda: listens(run.port))
+        os.killpg(process.pid, signal.SIGINT)
+        wait_until(lambda: not listens(run.port))
+        assert listens(run.store_port)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert not listens(run.store_port)
