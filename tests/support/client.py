@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
 from django.test import Client as DjangoClient
+from django.test.client import ClientHandler
 
 from files.management.commands.mint_jwt import mint
 from files.models import User
@@ -72,6 +74,12 @@ def fetch(url: str) -> httpx.Response:
     return httpx.get(url, timeout=60, trust_env=False, verify=_NO_TLS)
 
 
+@cache
+def _handler() -> ClientHandler:
+    """The middleware of all clients: loading it reads every static file there is."""
+    return ClientHandler(enforce_csrf_checks=False)
+
+
 class Client:
     """Calls the API in this process as `user`, or as nobody."""
 
@@ -79,6 +87,7 @@ class Client:
         self._user = user
         self.token = None if user is None else mint(subject=user.subject, ttl=3600)
         self._client = DjangoClient(raise_request_exception=False)
+        self._client.handler = _handler()
 
     @property
     def user(self) -> User:
