@@ -19,7 +19,7 @@ from tests.stateful.failing import Failing
 from tests.stateful.keeping import Keeping
 
 QUICK = 150
-STEPS_OF_AN_EXAMPLE = 50
+STEPS_OF_AN_EXAMPLE = 30
 
 pytestmark = pytest.mark.usefixtures("store")
 

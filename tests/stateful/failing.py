@@ -46,7 +46,7 @@ class Failing(Uploading):
     def kill_the_service_while_it_commits(self, number: int, milliseconds: int) -> None:
         """Once in an example, as a start takes as long as all else."""
         self.killed = True
-        upload = self.pick(self.uploads, number)
+        upload = self.pick_upload(number)
         said = self.arguments(upload, "right")
         body = said.body(upload)
         got: list[Answer] = []

@@ -69,7 +69,7 @@ class Keeping(People):
     @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
     def show_upload(self, number: int) -> None:
-        upload = self.pick(self.uploads, number)
+        upload = self.pick_upload(number)
         answer = self.ask(lambda: self.owner_of(upload).get(upload.path))
         if upload.multipart and upload.state == "pending" and not self.store_up:
             hold(answer, model.STORE_DOWN)
@@ -81,21 +81,25 @@ class Keeping(People):
             received = [{"part_number": 1, "size": len(upload.data)}]
             assert answer["received_parts"] == (received if upload.part_is_received else [])
 
+    @rule(who=PEOPLE, trashed=st.booleans())
+    def list_files(self, who: int, trashed: bool) -> None:
+        path = f"/files?page_size=200&trashed={str(trashed).lower()}"
+        shown = self.ask(lambda: self.people[who].get(path))["results"]
+        members = ("id", "name", "version", "checksum")
+        assert [tuple(file[name] for name in members) for file in shown] == [
+            (file.id, file.name, len(file.versions), sha256(file.versions[-1]))
+            for file in reversed(self.files)
+            if (file.owner, file.trashed) == (who, trashed)
+        ]
+
     @rule(who=PEOPLE)
-    def list_all(self, who: int) -> None:
-        for trashed, query in ((False, ""), (True, "&trashed=true")):
-            path = f"/files?page_size=200{query}"
-            shown = self.ask(lambda path=path: self.people[who].get(path))["results"]  # type: ignore[misc]
-            mine = [file for file in self.files if (file.owner, file.trashed) == (who, trashed)]
-            members = ("id", "name", "version", "checksum")
-            assert [tuple(file[name] for name in members) for file in shown] == [
-                (file.id, file.name, len(file.versions), sha256(file.versions[-1]))
-                for file in reversed(mine)
-            ]
-        pending = self.ask(lambda: self.people[who].get("/uploads?page_size=200"))["results"]
-        assert {upload["upload_id"] for upload in pending} == {
-            upload.id for upload in self.uploads if (upload.owner, upload.state) == (who, "pending")
-        }
+    def list_uploads(self, who: int) -> None:
+        shown = self.ask(lambda: self.people[who].get("/uploads?page_size=200"))["results"]
+        assert [upload["upload_id"] for upload in shown] == [
+            upload.id
+            for upload in reversed(self.uploads)
+            if (upload.owner, upload.state) == (who, "pending")
+        ]
 
     @precondition(lambda self: self.files)
     @rule(number=PICKS, name=st.sampled_from(["a.txt", "ä ö.pdf", "日本", '"quoted"', "e\u0301"]))
@@ -126,7 +130,7 @@ class Keeping(People):
     @precondition(lambda self: self.files and self.uploads)
     @rule(file_number=PICKS, upload_number=PICKS, call=st.integers(0, 13))
     def try_what_is_not_theirs(self, file_number: int, upload_number: int, call: int) -> None:
-        file, upload = self.pick(self.files, file_number), self.pick(self.uploads, upload_number)
+        file, upload = self.pick(self.files, file_number), self.pick_upload(upload_number)
         owner = upload.owner if call > 9 else file.owner
         stranger = self.people[1 - owner]
         method, path, body = calls_on(file.id, upload.id, upload.key)[call]

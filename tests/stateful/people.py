@@ -14,6 +14,7 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
+from files.store_guard import FAILURES
 from tests.faults.service import Service
 from tests.stateful.model import Expected, File, Upload
 from tests.support.client import Answer, assert_problem, sha256
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 PEOPLE = st.integers(0, 1)
 PICKS = st.integers(0, 99)
+MOST_FAILURES = FAILURES - 1
+"""After so many the store comes back: one more, and the service does not ask it for seconds. Some
+steps make several calls at once, so that this too is tried."""
 AUDIT_EVERY = 10
 """Examples; an audit reads every byte of all of them."""
 
@@ -65,12 +69,16 @@ class People(RuleBasedStateMachine):
         self.files: list[File] = []
         self.uploads: list[Upload] = []
         self.store_up = True
+        self.failures = 0
+        """Calls that failed since the store was lost."""
         self.killed = False
         type(self).steps -= 1  # The invariants are looked at once before the first step.
 
     @invariant()
     def a_step_was_taken(self) -> None:
         type(self).steps += 1
+        if self.failures >= MOST_FAILURES:
+            self.bring_the_store_back()
 
     def teardown(self) -> None:
         if not self.store_up:
@@ -84,9 +92,18 @@ class People(RuleBasedStateMachine):
         recent = things[-3:] if number % 2 else things
         return recent[-1 - (number // 2) % len(recent)]
 
+    def pick_upload(self, number: int) -> Upload:
+        """Choose an upload, more often a pending one."""
+        pending = [upload for upload in self.uploads if upload.state == "pending"]
+        return self.pick(pending if pending and number % 4 != 3 else self.uploads, number)
+
     def ask(self, call: Callable[[], Answer]) -> Answer:
         """Make a call; while the store is up, what is refused for now is asked again."""
-        return persistently(call) if self.store_up else call()
+        if self.store_up:
+            return persistently(call)
+        answer = call()
+        self.failures += answer.status == 503
+        return answer
 
     def owner_of(self, thing: File | Upload) -> RemoteClient:
         return self.people[thing.owner]
@@ -109,3 +126,4 @@ class People(RuleBasedStateMachine):
         self.service.proxy.pass_on()
         assert persistently(lambda: self.prober.get(self.probe)).status == 200
         self.store_up = True
+        self.failures = 0

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from tests.stateful import model
 from tests.stateful.model import COMMITTED, NOT_FOUND, CommitArguments, Expected, File, Upload
@@ -18,6 +18,10 @@ from tests.stateful.people import PEOPLE, PICKS, People, at_once, hold
 from tests.support.client import Answer, assert_problem, put, sha256
 
 SIZES = st.sampled_from([0, 1, 100, 5_000, 70_000])
+
+BASES = st.sampled_from([None, None, 0, -1, 5])
+"""What a `base_version` adds to the file's newest version."""
+KINDS = ["right"] * 5 + ["wrong size", "wrong checksum", "current base", "stale base"]
 
 _seeds = count(1)
 
@@ -59,6 +63,14 @@ class Uploading(People):
         self.uploads.append(upload)
         return upload
 
+    def target(self, who: int, onto: int, base: int | None) -> tuple[File | None, int | None]:
+        """Choose the file of a new version and its base version, or none."""
+        own = [file for file in self.files if file.owner == who]
+        if not own or onto % 3 == 0:
+            return None, None
+        file = self.pick(own, onto)
+        return file, None if base is None else max(1, len(file.versions) + base)
+
     def init(self, upload: Upload, **changes: Any) -> Answer:
         key = {} if upload.idempotency_key is None else {"Idempotency-Key": upload.idempotency_key}
         body = {**upload.body, **changes}
@@ -77,7 +89,7 @@ class Uploading(People):
         bound=st.booleans(),
         multipart=st.booleans(),
         onto=PICKS,
-        base=st.sampled_from([None, None, 0, -1, 5]),
+        base=BASES,
         again=st.booleans(),
     )
     def begin(
@@ -90,11 +102,7 @@ class Uploading(People):
         base: int | None,
         again: bool,
     ) -> None:
-        own = [file for file in self.files if file.owner == who]
-        file = self.pick(own, onto) if own and onto % 3 else None
-        base_version = None
-        if file is not None and base is not None:
-            base_version = max(1, len(file.versions) + base)
+        file, base_version = self.target(who, onto, base)
         self.begin_one(
             who,
             size,
@@ -123,7 +131,7 @@ class Uploading(People):
     @precondition(lambda self: self.uploads)
     @rule(number=PICKS, kind=st.sampled_from(["right", "right", "other bytes", "other length"]))
     def put(self, number: int, kind: model.PutKind) -> None:
-        self.put_one(self.pick(self.uploads, number), kind)
+        self.put_one(self.pick_upload(number), kind)
 
     def put_one(self, upload: Upload, kind: model.PutKind = "right") -> None:
         if kind == "other bytes" and not upload.data:
@@ -148,13 +156,11 @@ class Uploading(People):
     @precondition(lambda self: self.uploads)
     @rule(
         number=PICKS,
-        kind=st.sampled_from(
-            ["right"] * 5 + ["wrong size", "wrong checksum", "current base", "stale base"]
-        ),
+        kind=st.sampled_from(KINDS),
         times=st.sampled_from([1, 1, 1, 2, 5]),
     )
     def commit(self, number: int, kind: str, times: int) -> None:
-        upload = self.pick(self.uploads, number)
+        upload = self.pick_upload(number)
         self.commit_one(upload, self.arguments(upload, kind), times)
 
     def commit_call(self, upload: Upload, said: CommitArguments) -> Callable[[], Answer]:
@@ -185,14 +191,47 @@ class Uploading(People):
         elif answer["code"] == "parts-missing":
             assert answer["part_numbers"] == [1]
 
-    @rule(who=PEOPLE, size=SIZES, bound=st.booleans(), onto=PICKS)
-    def upload(self, who: int, size: int, bound: bool, onto: int) -> None:
-        own = [file for file in self.files if file.owner == who]
-        file = self.pick(own, onto) if own and onto % 3 else None
-        upload = self.begin_one(who, size, bound=bound, multipart=onto % 4 == 0, file=file)
-        if upload is not None:
+    @initialize(size=SIZES)
+    def each_has_a_file_and_begins_its_next_version(self, size: int) -> None:
+        for who in range(len(self.people)):
+            upload = self.begin_one(who, size)
+            assert upload is not None
             self.put_one(upload)
             self.commit_one(upload, self.arguments(upload, "right"))
+            self.begin_one(who, size, file=upload.file, multipart=size > 100)
+
+    @rule(
+        who=PEOPLE,
+        size=SIZES,
+        bound=st.booleans(),
+        onto=PICKS,
+        base=BASES,
+        put=st.sampled_from(["right", "right", "other bytes"]),
+        kind=st.sampled_from(KINDS),
+    )
+    def upload(
+        self,
+        who: int,
+        size: int,
+        bound: bool,
+        onto: int,
+        base: int | None,
+        put: model.PutKind,
+        kind: str,
+    ) -> None:
+        file, base_version = self.target(who, onto, base)
+        upload = self.begin_one(
+            who,
+            size,
+            bound=bound,
+            multipart=onto % 4 == 0,
+            file=file,
+            base_version=base_version,
+            again=onto % 5 == 0,
+        )
+        if upload is not None:
+            self.put_one(upload, put)
+            self.commit_one(upload, self.arguments(upload, kind))
 
     @precondition(lambda self: self.store_up and any(not file.trashed for file in self.files))
     @rule(number=PICKS, many=st.integers(2, 5))
@@ -215,7 +254,7 @@ class Uploading(People):
     @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
     def abort(self, number: int) -> None:
-        upload = self.pick(self.uploads, number)
+        upload = self.pick_upload(number)
         expected = model.expect_abort(upload)
         hold(self.ask(lambda: self.owner_of(upload).delete(upload.path)), expected)
         upload.state = "aborted" if expected.status == 204 else upload.state
@@ -223,7 +262,7 @@ class Uploading(People):
     @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
     def commit_against_abort(self, number: int) -> None:
-        upload = self.pick(self.uploads, number)
+        upload = self.pick_upload(number)
         said = self.arguments(upload, "right")
         was = upload.state
         expected = model.expect_commit(upload, said, store_up=self.store_up)
@@ -247,7 +286,7 @@ class Uploading(People):
     @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
     def fresh_urls(self, number: int) -> None:
-        upload = self.pick(self.uploads, number)
+        upload = self.pick_upload(number)
         expected = model.expect_urls(upload, store_up=self.store_up)
         answer = self.ask(lambda: self.owner_of(upload).post(f"{upload.path}/urls", {}))
         if hold(answer, expected).status == 200:
