@@ -184,6 +184,15 @@ def test_a_search_for_odd_words_is_no_error(rows: Rows, root: Browser, word: str
         assert root.get(page(table, "changelist"), {"q": word}).status_code in (200, 302)
 
 
+@pytest.mark.parametrize("field", ["", "name", "id", "password", "no_such", "user__password"])
+def test_a_row_that_is_asked_for_by_an_odd_field_is_no_error(
+    rows: Rows, root: Browser, field: str
+) -> None:
+    for row in rows:
+        path = page(type(row), "change", row.pk)
+        assert root.get(path, {"_to_field": field}).status_code in (200, 302, 400)
+
+
 @pytest.mark.parametrize(
     ("table", "filters"),
     [

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
 
 from tests.support import wire
@@ -61,6 +64,43 @@ def test_a_repeated_query_parameter_is_refused_by_name(owner: Client) -> None:
 def test_a_page_that_cannot_be_is_refused(owner: Client, path: str, name: str, values: str) -> None:
     for value in ("", *values.split()):
         assert_invalid(owner.get(f"{path}?{name}={value}"), name)
+
+
+AT = "2026-01-31T12:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[]",
+        b"{}",
+        b"null",
+        b"1",
+        b"[" * 3000,
+        b"\xff",
+        json.dumps([AT, ID]).encode(),
+        json.dumps([AT, ID, 0, 0]).encode(),
+        json.dumps([AT, ID, 2]).encode(),
+        json.dumps([AT, ID, [0]]).encode(),
+        json.dumps([AT, "x", 0]).encode(),
+        json.dumps([AT, 7, 0]).encode(),
+        json.dumps(["x", ID, 0]).encode(),
+        json.dumps([{}, ID, 0]).encode(),
+        json.dumps([1.5, ID, 0]).encode(),
+        json.dumps([-1, ID, 0]).encode(),
+        json.dumps([1 << 63, ID, 0]).encode(),
+        json.dumps([1, ID, 0]).encode(),
+        json.dumps(["2026-01-31T12:00:00", ID, 0]).encode(),
+        json.dumps(["2026-02-31T12:00:00Z", ID, 0]).encode(),
+        json.dumps(["0001-01-01T00:00:00+14:00", ID, 0]).encode(),
+        json.dumps(["9999-12-31T23:59:59-14:00", ID, 1]).encode(),
+        json.dumps([float("nan"), ID, 0]).encode(),
+    ],
+)
+def test_a_forged_cursor_is_refused(owner: Client, content: bytes) -> None:
+    cursor = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    for path in ("/files", "/uploads", "/shares"):
+        assert_invalid(owner.get(f"{path}?cursor={cursor}"), "cursor")
 
 
 @pytest.mark.parametrize(
