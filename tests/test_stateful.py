@@ -18,7 +18,7 @@ from tests.faults.service import proxied
 from tests.stateful.failing import Failing
 from tests.stateful.keeping import Keeping
 
-QUICK = 150
+QUICK = 100
 STEPS_OF_AN_EXAMPLE = 30
 
 pytestmark = pytest.mark.usefixtures("store")

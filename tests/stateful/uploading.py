@@ -260,18 +260,23 @@ class Uploading(People):
         upload.state = "aborted" if expected.status == 204 else upload.state
 
     @precondition(lambda self: self.uploads)
-    @rule(number=PICKS)
-    def commit_against_abort(self, number: int) -> None:
+    @rule(number=PICKS, slow_store=st.booleans())
+    def commit_against_abort(self, number: int, slow_store: bool) -> None:
+        """At the same moment; with a slow store the abort comes while the commit asks it."""
         upload = self.pick_upload(number)
         said = self.arguments(upload, "right")
         was = upload.state
         expected = model.expect_commit(upload, said, store_up=self.store_up)
+        if slow_store and self.store_up:
+            self.service.proxy.delay(0.1)
         committed, aborted = at_once(
             [
                 self.commit_call(upload, said),
                 partial(self.ask, lambda: self.owner_of(upload).delete(upload.path)),
             ]
         )
+        if self.store_up:
+            self.service.proxy.pass_on()
         if committed.status == 201:
             assert expected == COMMITTED
             self.committed(upload, committed)
@@ -279,7 +284,7 @@ class Uploading(People):
             return
         if was == "pending":
             upload.state = "aborted"
-        if committed.status != 410:
+        if was != "pending" or committed.status != 410:
             hold(committed, expected)
         hold(aborted, model.expect_abort(upload))
 
