@@ -87,6 +87,12 @@ class ContentEncoding(DriveError):
     code = "content-encoding"
 
 
+class ObjectUnreadable(DriveError):
+    """The store answers, but will not describe or give back this object."""
+
+    code = "object-unreadable"
+
+
 class Corrupt(DriveError):
     code = "corrupt"
 

@@ -20,7 +20,7 @@ from minio.datatypes import Part
 from minio.error import S3Error
 
 from files import checksums, store_transport
-from files.exceptions import StoreUnavailable
+from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.store_guard import REST, StoreGuard
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,8 @@ class ObjectStore:
     def head(self, key: str, *, version_id: str | None = None) -> ObjectVersion | None:
         """Return the newest version of `key`, or the one named; None if it is not there.
 
-        S3 HeadObject. A newest version that is a delete marker is not there either.
+        S3 HeadObject. A newest version that is a delete marker is not there either. An object
+        that needs headers of its own to be read, as with SSE-C, raises `ObjectUnreadable`.
         """
         with self._call("head"):
             try:
@@ -113,6 +114,7 @@ class ObjectStore:
             except S3Error as error:
                 if _is_not_there(error):
                     return None
+                self._refuse_unreadable(error)
                 raise
             return _object_version(key, answer.metadata or {}, version_id)
 
@@ -135,6 +137,7 @@ class ObjectStore:
             except S3Error as error:
                 if _is_not_there(error):
                     return None
+                self._refuse_unreadable(error)
                 raise
             try:
                 if answer.headers.get("x-amz-version-id") != version_id:
@@ -235,6 +238,12 @@ class ObjectStore:
                 raise
             return BucketState(exists=True, versioned=versioning.status == ENABLED)
 
+    def _refuse_unreadable(self, error: S3Error) -> None:
+        """Raise ObjectUnreadable where a 400 is about the object: the bucket itself answers."""
+        if error.response.status == 400:
+            self._client.get_bucket_versioning(self._bucket)
+            raise ObjectUnreadable from error
+
     @contextmanager
     def _call(self, what: str, *, unhurried: bool = False) -> Iterator[None]:
         """Bound the block in time, ask the guard, turn what goes wrong into StoreUnavailable."""
@@ -246,6 +255,8 @@ class ObjectStore:
             ):
                 try:
                     yield
+                except ObjectUnreadable:
+                    raise
                 except Exception as error:
                     # Any error: the SDK lets those of ssl, http.client, XML and int() through.
                     raise StoreUnavailable(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from remotedrive import problems
+from remotedrive import problems, request_id
 
 
 def uniform(
@@ -18,6 +19,9 @@ def uniform(
     def middleware(request: HttpRequest) -> HttpResponseBase:
         # Django believes a charset of the Content-Type, also one that is no text's: `base64`.
         request.encoding = "utf-8"
+        if isinstance(request, WSGIRequest):
+            # `runserver` has no layer before this one that gives requests their ids.
+            request_id.begin(request.headers.get("X-Request-ID"))
         response = get_response(request)
         if response.status_code == 405 and response.get("Content-Type") != problems.CONTENT_TYPE:
             allowed = response.headers["Allow"]

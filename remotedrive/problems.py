@@ -159,6 +159,12 @@ CATALOGUE: dict[str, Problem] = {
         "The PUT had a `Content-Encoding` header, so clients would not get the committed bytes "
         "back. PUT again without it.",
     ),
+    "object-unreadable": Problem(
+        422,
+        "The store does not give the object back",
+        "The PUT had headers, such as those of an encryption key, without which the store will "
+        "not read the object. PUT again with no other headers than those of `headers`.",
+    ),
     "throttled": Problem(
         429, "Too many attempts", "Wait as many seconds as `Retry-After` says, then try again."
     ),

@@ -11,6 +11,8 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import make_conninfo
 
 from remotedrive.environment import Environment, read_env_file
 
@@ -53,6 +55,7 @@ ROOT_URLCONF = "remotedrive.urls"
 WSGI_APPLICATION = "remotedrive.wsgi.application"
 ASGI_APPLICATION = "remotedrive.asgi.application"
 APPEND_SLASH = False
+LOGIN_REDIRECT_URL = "admin:index"
 CSRF_FAILURE_VIEW = "remotedrive.views.csrf_failure"
 TEMPLATES = [
     {
@@ -106,6 +109,8 @@ LOGGING = {
         "uvicorn": {"handlers": [], "propagate": True},
         # uvicorn's lines name the path with its query, whatever `--no-access-log` says.
         "uvicorn.access": {"handlers": [], "propagate": False},
+        # Anyone can send a wrong Host; the access log has its 400.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
     },
 }
 
@@ -135,7 +140,15 @@ def _database() -> dict[str, Any]:
             timeout=5,
             init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         )
+        if config["NAME"] in ("", ":memory:"):
+            raise ImproperlyConfigured("DATABASE_URL names no file")
     elif config["ENGINE"] == "django.db.backends.postgresql":
+        if not config["NAME"]:
+            raise ImproperlyConfigured("DATABASE_URL names no database")
+        try:
+            make_conninfo("", **options)
+        except ProgrammingError as error:
+            raise ImproperlyConfigured("DATABASE_URL has an option that is unknown") from error
         defaults = {
             "connect_timeout": 4,
             "tcp_user_timeout": 8000,
@@ -195,7 +208,10 @@ if bool(MINIO_UPLOAD_ACCESS_KEY) != bool(MINIO_UPLOAD_SECRET_KEY):
         "MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY go together: set both or none"
     )
 MINIO_BUCKET = _env.matching(
-    "MINIO_BUCKET", "remotedrive", r"(?!.*(\.\.|\.-|-\.))\w[\w.-]{1,61}\w", "a bucket's name"
+    "MINIO_BUCKET",
+    "remotedrive",
+    r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+    "a bucket's name: 3 to 63 of a-z, 0-9, '.' and '-'",
 )
 MINIO_REGION = _env.matching("MINIO_REGION", "us-east-1", r"[\w-]{1,63}", "like us-east-1")
 STORE_TIMEOUT = _env.integer("STORE_TIMEOUT", default=8, at_least=1, at_most=9)

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from files.api.about import readyz
 from remotedrive import views
@@ -11,6 +12,7 @@ urlpatterns = [
     path("healthz", views.healthz),
     path("readyz", readyz),
     path("problems/<str:code>", views.problem),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]
 

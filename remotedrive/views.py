@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from remotedrive import problems
@@ -34,6 +35,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return problems.response("internal-error")
 
 
+@csrf_exempt
 @require_safe
 def problem(request: HttpRequest, code: str) -> HttpResponse:
     """Explain one code of the catalogue."""
@@ -50,6 +52,7 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
     return JsonResponse(explained)
 
 
+@csrf_exempt
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """Say that the process answers. The ASGI layer answers this path itself, on the event loop."""

@@ -164,7 +164,15 @@ def _start(
     if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
         raise Died("")
     flags = ["--host", "127.0.0.1", "--port", str(options.port), "--workers", str(options.workers)]
-    flags += ["--http", "httptools", "--log-level", "warning", "--no-access-log"]
+    flags += [
+        "--http",
+        "httptools",
+        "--lifespan",
+        "on",
+        "--log-level",
+        "warning",
+        "--no-access-log",
+    ]
     flags += ["--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "4"]
     processes.start(
         "service",

@@ -1,4 +1,4 @@
-"""Finds or installs PostgreSQL 15 and MinIO, and starts them for a test run.
+"""Finds or installs PostgreSQL 15, MinIO and Chromium, and starts servers for a test run.
 
 Standard library only. They listen on free ports of 127.0.0.1, and keep what they have in the
 folder given; nothing of it is meant to last.
@@ -20,7 +20,6 @@ from _setup import fail, say, succeeds
 MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"
 POSTGRESQL_FOLDERS = ("/usr/lib/postgresql/15/bin", "/opt/homebrew/opt/postgresql@15/bin")
 START_SECONDS = 60
-_PACKAGE = ("--no-install-recommends", "postgresql-15")
 
 
 def start(processes: Processes, folder: Path) -> dict[str, str]:
@@ -29,21 +28,36 @@ def start(processes: Processes, folder: Path) -> dict[str, str]:
     return _start_postgresql(processes, postgresql, folder) | _start_minio(processes, minio, folder)
 
 
+def ensure_chromium(processes: Processes) -> None:
+    """Install Chromium, which the tests of the share page drive, where it is missing."""
+    if shutil.which("chromium") is None:
+        _install(processes, "chromium")
+    if shutil.which("chromium") is None:
+        fail("Chromium is needed. On Debian, as root: apt-get install chromium")
+
+
 def _postgresql_programs(processes: Processes) -> Path:
     found = _find_postgresql()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        say("Installing postgresql-15 …")
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for arguments in (["update"], ["install", "--yes", *_PACKAGE]):
-            command = ["apt-get", "--quiet", "--quiet", *arguments]
-            apt = processes.start(
-                "apt-get", command, environment=environment, stdout=subprocess.DEVNULL
-            )
-            processes.wait_for_end(apt)
+    if found is None:
+        _install(processes, "postgresql-15")
         found = _find_postgresql()
     if found is None:
         fail("PostgreSQL 15 is needed. On Debian, as root: apt-get install postgresql-15")
     return found
+
+
+def _install(processes: Processes, package: str) -> None:
+    """Install a package of Debian's, where that can be done."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    say(f"Installing {package} …")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        command = ["apt-get", "--quiet", "--quiet", *arguments]
+        apt = processes.start(
+            "apt-get", command, environment=environment, stdout=subprocess.DEVNULL
+        )
+        processes.wait_for_end(apt)
 
 
 def _find_postgresql() -> Path | None:
@@ -147,4 +161,6 @@ def _start_minio(processes: Processes, program: Path, folder: Path) -> dict[str,
         "MINIO_ENDPOINT": f"http://127.0.0.1:{port}",
         "MINIO_ACCESS_KEY": access_key,
         "MINIO_SECRET_KEY": secret_key,
+        "MINIO_UPLOAD_ACCESS_KEY": secrets.token_hex(7),
+        "MINIO_UPLOAD_SECRET_KEY": secrets.token_hex(20),
     }

@@ -21,6 +21,8 @@ from _processes import Died, Processes, Stopped
 from _setup import PYTHON, ROOT, ensure_installed, fail, require_embedded_store, require_posix, say
 
 BIN = PYTHON.parent
+_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""Files in parallel; the tests of one file share its servers."""
 END_SECONDS = 20
 """How long the tests may take to end what they have started."""
 OTHER_SERVERS = ("DATABASE_URL", "MINIO_")
@@ -46,10 +48,9 @@ def main() -> int:
         failed = [] if arguments else _check(processes, environment)
         if failed:
             fail(f"Not in order: {', '.join(failed)}. The tests were not run.")
-        status = _pytest(processes, arguments, environment)
-        if options.full and status == 0:
-            status = _full(processes, arguments, environment)
-        return status
+        if options.full:
+            return _full(processes, arguments, environment)
+        return _pytest(processes, ["-m", "not slow", *arguments], environment)
     except Stopped:
         return 130
     except Died as death:
@@ -70,7 +71,8 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="run the tests a second time, on PostgreSQL and MinIO, which it finds or installs",
+        help="run the slow tests too, and all of them a second time, on PostgreSQL and MinIO, "
+        "which it finds or installs",
     )
     return parser.parse_known_args()
 
@@ -128,7 +130,7 @@ def _pytest(processes: Processes, arguments: Sequence[str], environment: Mapping
     """Run pytest and return its status."""
     tests = processes.start(
         "tests",
-        [str(PYTHON), "-m", "pytest", *arguments],
+        [str(PYTHON), "-m", "pytest", *_PARALLEL, *arguments],
         environment=environment,
         stdin=None,
         end_signal=signal.SIGINT,
@@ -138,9 +140,13 @@ def _pytest(processes: Processes, arguments: Sequence[str], environment: Mapping
 
 
 def _full(processes: Processes, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run pytest on PostgreSQL and MinIO, started for it and ended after it."""
+    """Run all tests, then all again on PostgreSQL and MinIO, started for that and ended after."""
     import _servers
 
+    _servers.ensure_chromium(processes)
+    status = _pytest(processes, arguments, environment)
+    if status != 0:
+        return status
     say("Once more, on PostgreSQL and MinIO.")
     with tempfile.TemporaryDirectory(prefix="remotedrive-") as folder:
         servers = _servers.start(processes, Path(folder))

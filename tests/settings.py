@@ -23,11 +23,19 @@ atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" * 3)
 os.environ.setdefault("JWT_SECRET", "also-only-for-tests-" * 2)
 EMBEDDED_STORE_PORT = None
-if not os.environ.get("MINIO_ENDPOINT"):
+# pytest-xdist's workers inherit what the controlling process has set here.
+if not os.environ.get("MINIO_ENDPOINT") or os.environ.get("TEST_STORE") == "embedded":
+    os.environ["TEST_STORE"] = "embedded"
     EMBEDDED_STORE_PORT = _free_port()
     os.environ["MINIO_ENDPOINT"] = f"http://127.0.0.1:{EMBEDDED_STORE_PORT}"
     os.environ["MINIO_ACCESS_KEY"] = "test-access"
     os.environ["MINIO_SECRET_KEY"] = "test-secret-key"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER and EMBEDDED_STORE_PORT is None:
+    # Workers share the store: to each its own bucket, and its own upload key.
+    os.environ["MINIO_BUCKET"] = f"remotedrive-{WORKER}"
+    if os.environ.get("MINIO_UPLOAD_ACCESS_KEY"):
+        os.environ["MINIO_UPLOAD_ACCESS_KEY"] += WORKER
 os.environ.setdefault("STORE_TIMEOUT", "4")
 
 from remotedrive.settings import *  # noqa: E402, F403

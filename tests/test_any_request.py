@@ -252,7 +252,7 @@ def check(answer: Answer, method: str, target: str, headers: list[tuple[str, str
         assert method == "HEAD" or target.startswith("/s/")
 
 
-@settings(fuzzed, max_examples=500)
+@settings(fuzzed, max_examples=300)
 @given(data=st.data())
 def test_no_request_to_the_api_makes_the_service_fail(drive: Drive, data: st.DataObject) -> None:
     method, path, good = data.draw(st.sampled_from(ENDPOINTS), label="endpoint")
@@ -287,6 +287,7 @@ ADMIN_PARAMETERS = (
 )
 
 
+@pytest.mark.slow
 @settings(fuzzed, max_examples=100)
 @given(data=st.data())
 def test_no_look_at_the_admin_makes_the_service_fail(drive: Drive, data: st.DataObject) -> None:

@@ -25,6 +25,7 @@ def stop(server: Server, number: int) -> None:
     wait_for(lambda: "Shutting down" in server.log())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_requests_that_hang_are_answered_503_and_the_process_ends_within_5_s(
     server: Server, number: int

@@ -74,7 +74,8 @@ def test_fifty_commits_onto_one_file_make_the_versions_1_to_50(owner: RemoteClie
     answers = at_once(
         [partial(owner.commit, key, body) for key, body in zip(keys, bodies[1:], strict=True)]
     )
-    assert {answer.status for answer in answers} == {201}, [a.json for a in answers]
+    # 200: the answer to a commit that was done came too late, and it was repeated.
+    assert {answer.status for answer in answers} <= {200, 201}, [a.json for a in answers]
     assert sorted(answer["version"] for answer in answers) == list(range(2, 51))
     assert versions_of(owner, file_id) == list(range(50, 0, -1))
     newest = max(answers, key=lambda answer: int(answer["version"]))
@@ -85,6 +86,7 @@ def test_fifty_commits_onto_one_file_make_the_versions_1_to_50(owner: RemoteClie
         assert sha256(owner.read(file_id, answer["version"])) == answer["checksum"]
 
 
+@pytest.mark.slow
 def test_of_many_commits_with_the_same_base_version_exactly_one_wins(owner: RemoteClient) -> None:
     file_id = owner.upload(b"base")["fileId"]
     bodies = [f"from base {number}".encode() for number in range(20)]
@@ -100,6 +102,7 @@ def test_of_many_commits_with_the_same_base_version_exactly_one_wins(owner: Remo
     assert versions_of(owner, file_id) == [2, 1]
 
 
+@pytest.mark.slow
 def test_a_commit_and_an_abort_at_once_leave_the_state_of_the_winner(owner: RemoteClient) -> None:
     committed_files = set()
     for attempt in range(10):

@@ -69,6 +69,7 @@ for path, headers in (("/files", token), ("/admin/", session), ("/readyz", {})):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite:////proc/no/such/db", "postgresql://127.0.0.1:9/x"])
 def test_a_database_that_is_not_there_is_a_503_everywhere(database: str, store: object) -> None:
     done = subprocess.run(

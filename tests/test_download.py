@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
 from django.conf import settings
@@ -297,3 +297,13 @@ def test_whatever_happens_to_the_key_later_the_committed_bytes_are_downloaded(
     refused = owner.commit(begun["key"], OTHER)
     assert_problem(refused, 409, "commit-conflict")
     assert owner.get(f"/files/{file_id}")["checksum"] == sha256(DATA)
+
+
+@pytest.mark.parametrize("name", ["100%41.txt", 'a "quoted" name.txt'])
+def test_a_name_that_browsers_may_misread_is_given_in_the_extended_form(
+    owner: Client, name: str
+) -> None:
+    file_id = owner.upload(b"x", filename=name)["fileId"]
+    answer = fetch(owner.get(f"/files/{file_id}/download")["presigned_get_url"])
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == f"attachment; filename*=utf-8''{quote(name)}"

@@ -358,3 +358,9 @@ def test_filters_work_together_and_in_the_trash(owner: Client) -> None:
     assert found(owner, name="a", content_type="image/*") == ["a.png"]
     assert found(owner, name="a", content_type="image/*", trashed="true") == ["a.png"]
     assert found(owner, name="b", trashed="true") == []
+
+
+def test_a_name_is_found_in_either_unicode_form(owner: Client) -> None:
+    file_id = owner.upload(b"x", filename="caf\u00e9.txt")["fileId"]
+    for name in ("caf%C3%A9", "cafe%CC%81"):
+        assert [file["id"] for file in owner.get(f"/files?name={name}")["results"]] == [file_id]

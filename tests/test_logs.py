@@ -89,9 +89,9 @@ def test_arguments_and_tracebacks_are_starred_out_too(lines: io.StringIO) -> Non
 
 def test_a_line_carries_the_id_of_its_request_or_a_dash(lines: io.StringIO) -> None:
     logger = logging.getLogger("tests")
-    logger.warning("outside")
     token = request_id._current.set(None)
     try:
+        logger.warning("outside")
         request_id.begin("an-id-of-the-client")
         logger.warning("inside")
     finally:

@@ -51,7 +51,10 @@ def test_the_paths_tried_here_are_all_that_the_api_has() -> None:
             else:
                 yield route
 
-    known = {route for route in routes(get_resolver().url_patterns) if "/admin/" not in route}
+    known = {
+    }
+        route for route in routes(get_resolver().url_patterns) if not route.startswith("/admin")
+    }
     tried = set()
     for path in [*PATHS, *PUBLIC]:
         tried.add("/" + get_resolver().resolve(path).route)
@@ -332,3 +335,12 @@ def test_a_form_that_cannot_be_read_is_malformed(db: None, content_type: str, bo
 
 def _answer(response: Any) -> Answer:
     return Answer(response.status_code, response.headers, response.json(), response.content)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/problems/invalid"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_a_public_page_is_for_looking_only(path: str, method: str) -> None:
+    headers = {"X-CSRFToken": "none"}
+    answer = Browser(enforce_csrf_checks=True).generic(method, path, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+    assert answer.headers["Allow"] == "GET, HEAD"

@@ -186,6 +186,7 @@ def test_a_run_passes_the_smoke_script_and_the_next_one_keeps_its_secrets(run: R
     assert not listens(run.store_port)
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_terminal_ends_the_service_before_the_store(run: Run) -> None:
     process = run.start()
     run.read_banner()
@@ -203,6 +204,7 @@ def test_ctrl_c_at_the_terminal_ends_the_service_before_the_store(run: Run) -> N
     assert not listens(run.store_port)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["store", "service"])
 def test_when_one_of_them_dies_the_other_is_ended_and_it_says_so(run: Run, victim: str) -> None:
     process = run.start("--workers", "2" if victim == "service" else "1")
@@ -215,6 +217,7 @@ def test_when_one_of_them_dies_the_other_is_ended_and_it_says_so(run: Run, victi
     assert not listens(run.store_port)
 
 
+@pytest.mark.slow
 def test_nothing_goes_on_when_the_script_itself_is_killed(run: Run) -> None:
     process = run.start()
     run.read_banner()
@@ -222,6 +225,7 @@ def test_nothing_goes_on_when_the_script_itself_is_killed(run: Run) -> None:
     wait_until(lambda: not listens(run.port) and not listens(run.store_port))
 
 
+@pytest.mark.slow
 def test_with_another_store_named_none_is_started_and_its_keys_are_not_invented(run: Run) -> None:
     process = run.start(MINIO_ENDPOINT="http://127.0.0.1:9")
     _, said = process.communicate(timeout=SECONDS)

@@ -58,6 +58,7 @@ def test_of_fifty_downloads_at_once_exactly_as_many_as_allowed_succeed(server: S
     assert events(owner, shared).count(("downloaded", None)) == 9
 
 
+@pytest.mark.slow
 def test_of_many_wrong_passwords_at_once_ten_are_told_to_be_wrong(server: Server) -> None:
     owner = server.client("owner")
     shared = share(owner, server.client(None), password="right")

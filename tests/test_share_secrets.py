@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("store")
 PASSWORD = "öpen sesame 4711"
 
 
+@pytest.mark.slow
 def test_no_secret_of_a_share_is_in_a_log_line_or_the_database(tmp_path: Path) -> None:
     with running(tmp_path, DEBUG="true") as server:
         owner, visitor = server.client("owner"), server.client(None)

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 from files.models import File, FileVersion, Integrity
 from tests.support.client import Client, assert_problem, sha256
 from tests.support.server import running
+from tests.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.usefixtures("store"), pytest.mark.django_db]
 
@@ -109,6 +110,7 @@ def test_a_time_that_cannot_be_is_refused() -> None:
         verify("--since", "yesterday")
 
 
+@pytest.mark.slow
 def test_workers_side_by_side_settle_every_version(
     store: object, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -159,3 +161,38 @@ def test_memory_stays_flat_while_a_gibibyte_is_read(
         )
         assert int(done.stdout.split()[-1]) * 1024 < 150 << 20
         assert owner.get(f"/files/{committed['fileId']}")["integrity"] == "read"
+
+
+def test_a_corrupt_version_found_before_still_fails_the_run(owner: Client, declared: Any) -> None:
+    FileVersion.objects.update(integrity=Integrity.CORRUPT)
+    assert verify() == (1, "0 versions checked, 1 corrupt\n")
+    assert verify("--since", "2999-01-01")[0] == 0
+
+
+def test_a_version_that_the_store_cannot_read_is_named_and_the_others_are_checked(
+    owner: Client, settings: Settings, store_proxy: TcpProxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings.COMMIT_READ_MAX = 0
+    files = [owner.upload(b"%d" % number) for number in range(3)]
+    damaged = files[1]["key"]
+    store_proxy.answer(
+        b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n",
+        only=f"GET /{settings.MINIO_BUCKET}/{damaged}".encode(),
+    )
+    assert verify() == (2, "3 versions checked, 0 corrupt, 1 unreadable\n")
+    assert f"({damaged}) cannot be read" in "".join(capfd.readouterr())
+    found = [owner.get(f"/files/{file['fileId']}")["integrity"] for file in files]
+    assert found == ["read", "declared", "read"]
+
+
+def test_a_store_that_is_away_stops_the_run(
+    owner: Client, declared: Any, store_proxy: TcpProxy
+) -> None:
+    store_proxy.refuse()
+    with pytest.raises(CommandError, match="the store does not answer") as stopped:
+        verify()
+    assert stopped.value.returncode == 2
+    FileVersion.objects.update(integrity=Integrity.CORRUPT)
+    with pytest.raises(CommandError) as stopped:
+        verify("--all")
+    assert stopped.value.returncode == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from rest_framework import serializers
+from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
@@ -17,6 +18,13 @@ def validated(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
     checked = serializer(data=data)
     checked.is_valid(raise_exception=True)
     return dict(checked.validated_data)
+
+
+def body_of(request: Request) -> Any:
+    """Return the JSON object in the body; raises ParseError where there is no body."""
+    if request.stream is None:
+        raise ParseError("The body must be a JSON object; there is none.")
+    return request.data
 
 
 def invalid(field: str, message: str, code: str = "invalid") -> serializers.ValidationError:

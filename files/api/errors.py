@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 
 from files.exceptions import DriveError
 from remotedrive import problems
+
+logger = logging.getLogger(__name__)
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -38,6 +41,10 @@ def exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResp
         case RequestDataTooBig():
             return problems.response("body-too-large")
         case OperationalError() | InterfaceError():
+            return problems.response("unavailable")
+        case IntegrityError():
+            # A row that this one refers to went away meanwhile; repeated, the request tells.
+            logger.exception("A rule of the database refused a row")
             return problems.response("unavailable")
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 from django.conf import settings
@@ -84,6 +85,9 @@ class FilesQuery(OrderedPageQuery):
     created_after = TimeField(required=False)
     created_before = TimeField(required=False)
     trashed = QueryBooleanField(default=False)
+
+    def validate_name(self, value: str) -> str:
+        return unicodedata.normalize("NFC", value)
 
     def validate_content_type(self, value: str) -> str:
         media_type = value.removesuffix("/*") + "/any" if value.endswith("/*") else value

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from files.api import share_page
-from files.api.base import StrictViewSet, invalid, validated
+from files.api.base import StrictViewSet, body_of, invalid, validated
 from files.api.fields import StrictSerializer
 from files.api.links import absolute
 from files.api.pagination import PageQuery, page
@@ -49,7 +49,7 @@ class ShareViewSet(StrictViewSet):
     }
 
     def create(self, request: Request) -> Response:
-        arguments = validated(CreateShareRequest, request.data)
+        arguments = validated(CreateShareRequest, body_of(request))
         created = shares.create_share(user=self.user, **arguments)
         url = absolute(request, f"/s/{created.token}")
         shown = {**ShareSerializer(created.share).data, "token": created.token, "url": url}
@@ -91,6 +91,7 @@ class VisitViewSet(StrictViewSet):
         visit = self._arrive(token)
         password = header_password(request)
         if password is None and visit.share.password is not None:
+            visits.refuse_throttled(visit.share)
             return Response(locked_share(visit.share))
         try:
             visits.unlock(visit=visit, password=password)
@@ -118,13 +119,13 @@ class VisitViewSet(StrictViewSet):
         visit = self._enter(token, header_password(request))
         if "Idempotency-Key" in request.headers:
             raise invalid("Idempotency-Key", "This is not known here.", "unknown")
-        arguments = validated(ShareInitUploadRequest, request.data)
+        arguments = validated(ShareInitUploadRequest, body_of(request))
         signed = shares.init_upload(visit=visit, **arguments)
         return Response(SignedSerializer(signed).data, status=201)
 
     def commit(self, request: Request, token: str) -> Response:
         visit = self._enter(token, header_password(request))
-        commit = shares.commit(visit=visit, **validated(ShareCommitRequest, request.data))
+        commit = shares.commit(visit=visit, **validated(ShareCommitRequest, body_of(request)))
         return Response(CommitSerializer(commit).data, status=201 if commit.created else 200)
 
     def get_parsers(self) -> list[Any]:

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from files.api.base import StrictViewSet, invalid, validated
+from files.api.base import StrictViewSet, body_of, invalid, validated
 from files.api.fields import StrictSerializer
 from files.api.pagination import OrderedPageQuery, PageQuery, page
 from files.api.serializers import (
@@ -57,7 +57,7 @@ class FileViewSet(StrictViewSet):
 
     @action(detail=False, methods=["post"], url_path="init-upload")
     def init_upload(self, request: Request) -> Response:
-        arguments = validated(InitUploadRequest, request.data)
+        arguments = validated(InitUploadRequest, body_of(request))
         idempotency_key = request.headers.get("Idempotency-Key")
         if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise invalid("Idempotency-Key", "1 to 255 visible ASCII characters are required.")
@@ -66,7 +66,7 @@ class FileViewSet(StrictViewSet):
 
     @action(detail=False, methods=["post"])
     def commit(self, request: Request) -> Response:
-        commit = commits.commit_upload(user=self.user, **validated(CommitRequest, request.data))
+        commit = commits.commit_upload(user=self.user, **validated(CommitRequest, body_of(request)))
         return Response(CommitSerializer(commit).data, status=201 if commit.created else 200)
 
     def list(self, request: Request) -> Response:
@@ -85,7 +85,7 @@ class FileViewSet(StrictViewSet):
         return Response({**FileSerializer(file).data, "versions": versions.data})
 
     def partial_update(self, request: Request, pk: UUID) -> Response:
-        arguments = validated(RenameRequest, request.data)
+        arguments = validated(RenameRequest, body_of(request))
         file = files.rename_file(user=self.user, file_id=pk, **arguments)
         return Response(FileSerializer(file).data)
 

@@ -1,7 +1,8 @@
 """Commit: from bytes in the store to a version of a file, exactly once.
 
 The store is asked first, outside of any transaction; then one short transaction looks at the
-upload's state again under its lock and writes. Rows are locked in the order upload, file, share.
+upload's state again under its lock and writes. Rows are locked in the order upload, file, share;
+with `no_key`, as the foreign keys of rows inserted elsewhere lock what they refer to, too.
 """
 
 from __future__ import annotations
@@ -162,7 +163,7 @@ def _record(
     visit: Visit | None,
 ) -> Commit:
     with transaction.atomic():
-        locked = Upload.objects.select_for_update().get(pk=upload.pk)
+        locked = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
         earlier = _earlier_commit(locked, checksum=checksum, size=upload.size)
         if earlier is not None:
             return earlier
@@ -172,7 +173,7 @@ def _record(
             file = File(user_id=locked.user_id, name=locked.filename, created_at=now)
             number = 1
         else:
-            file = File.objects.select_for_update().get(pk=locked.file_id)
+            file = File.objects.select_for_update(no_key=True).get(pk=locked.file_id)
             if file.deleted_at is not None:
                 raise FileTrashed
             expected = base_version if base_version is not None else locked.base_version

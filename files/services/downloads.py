@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
@@ -72,5 +73,8 @@ def sign_download(*, version: FileVersion, inline: bool, expires_in: int) -> Dow
 def _disposition(version: FileVersion, *, inline: bool) -> str:
     essence = version.content_type.partition(";")[0].strip().lower()
     safe = essence in _SAFE_INLINE or essence.startswith(("audio/", "video/"))
-    header = content_disposition_header(not (inline and safe), version.file.name)
-    return header or "attachment"
+    name = version.file.name
+    if "%" in name or '"' in name:
+        # In the quoted form some browsers take %41 for A (RFC 6266, appendix D).
+        return f"{'inline' if inline and safe else 'attachment'}; filename*=utf-8''{quote(name)}"
+    return content_disposition_header(not (inline and safe), name) or "attachment"

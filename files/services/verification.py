@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.models import FileVersion, Integrity
 from files.object_store import store
 from files.services import versions
@@ -19,13 +20,14 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class Verified:
-    """A version with how its checksum is known now, or `corrupt`, and whether it is `missing`.
+    """A version and what was found of it; a later run may begin `after` this id.
 
-    A later run may begin `after` this id: everything up to it was checked.
+    `integrity` is how its checksum is known now; None where the store, which answers otherwise,
+    cannot read these bytes: that may be mended there, so nothing was settled.
     """
 
     version: FileVersion
-    integrity: Integrity
+    integrity: Integrity | None
     missing: bool
     after: UUID | None
 
@@ -49,6 +51,12 @@ def due(
     return found.order_by("id")
 
 
+def corrupt(*, since: datetime | None = None) -> int:
+    """Return how many versions are known to be corrupt, by this run or an earlier one."""
+    found = FileVersion.objects.filter(integrity=Integrity.CORRUPT)
+    return found.count() if since is None else found.filter(created_at__gte=since).count()
+
+
 def verify(
     found: QuerySet[FileVersion], *, progress: Callable[[int], object] | None = None
 ) -> Iterator[Verified]:
@@ -56,8 +64,8 @@ def verify(
 
     Rows are fetched a few at a time, taken in a random order, and looked at again just before
     their bytes are read: so workers side by side seldom read a version twice, and nothing is lost
-    where they do. `progress` gets the bytes read or skipped. Raises `StoreUnavailable`; what is
-    settled stays.
+    where they do. `progress` gets the bytes read or skipped. Raises `StoreUnavailable` where the
+    store does not answer at all; what is settled stays.
     """
     after: UUID | None = None
     batch = list(found[:_BATCH])
@@ -74,9 +82,13 @@ def verify(
 def _verify_one(
     version: FileVersion, progress: Callable[[int], object] | None, after: UUID | None
 ) -> Verified:
-    read = store().sha256(
-        version.key, version_id=version.store_version_id, progress=progress, unhurried=True
-    )
+    try:
+        read = store().sha256(
+            version.key, version_id=version.store_version_id, progress=progress, unhurried=True
+        )
+    except (StoreUnavailable, ObjectUnreadable):
+        store().bucket_state()
+        return Verified(version, None, missing=False, after=after)
     good = read == version.checksum
     if not good:
         integrity = Integrity.CORRUPT

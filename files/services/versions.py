@@ -36,7 +36,7 @@ def settle_integrity(*, version: FileVersion, integrity: Integrity) -> None:
     """Record how the checksum of `version` is known now, and on its file if it is the newest."""
     with transaction.atomic():
         # The file first, as a commit locks it: it may be moving to its next version just now.
-        file = File.objects.select_for_update().get(pk=version.file_id)
+        file = File.objects.select_for_update(no_key=True).get(pk=version.file_id)
         FileVersion.objects.filter(pk=version.pk).update(integrity=integrity)
         if file.version_current == version.version:
             File.objects.filter(pk=file.pk).update(integrity=integrity)

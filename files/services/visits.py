@@ -81,13 +81,13 @@ def unlock(*, visit: Visit, password: str | None) -> None:
     if visit.share.password is None:
         return
     with refusals_recorded(visit):
-        _refuse_throttled(visit.share)
+        refuse_throttled(visit.share)
         if password is None:
             raise SharePassword
         right = _is_right(password, visit.share.password)
         with transaction.atomic():
-            share = Share.objects.select_for_update().get(pk=visit.share.pk)
-            _refuse_throttled(share)
+            share = Share.objects.select_for_update(no_key=True).get(pk=visit.share.pk)
+            refuse_throttled(share)
             if right:
                 return
             _count_wrong_password(share)
@@ -96,7 +96,7 @@ def unlock(*, visit: Visit, password: str | None) -> None:
 
 def lock(visit: Visit) -> Share:
     """Lock the share's row in the current transaction; raises how the share has ended by now."""
-    share = Share.objects.select_for_update().get(pk=visit.share.pk)
+    share = Share.objects.select_for_update(no_key=True).get(pk=visit.share.pk)
     refuse_ended(share)
     return share
 
@@ -179,7 +179,8 @@ def _hashing() -> BoundedSemaphore:
     return BoundedSemaphore(max(1, settings.THREADS // 4))
 
 
-def _refuse_throttled(share: Share) -> None:
+def refuse_throttled(share: Share) -> None:
+    """Raise `Throttled` while wrong passwords have closed the share for everyone."""
     until = _window_end(share)
     left = (until - timezone.now()).total_seconds() if until is not None else 0
     if left > 0 and share.failed_attempts >= WRONG_PASSWORDS_MAX:

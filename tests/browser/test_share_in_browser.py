@@ -18,6 +18,8 @@ from tests import settings as test_settings
 from tests.browser.conftest import Visitor
 from tests.support.server import RemoteClient, Server
 
+pytestmark = pytest.mark.slow
+
 Share = Callable[..., dict[str, Any]]
 MIB = 1 << 20
 STORE = test_settings.MINIO_PUBLIC_ENDPOINT

@@ -88,6 +88,7 @@ def test_it_listens_on_this_machine_only(shared_store: Store) -> None:
     assert all(address.startswith("0100007F:") for address in listening)
 
 
+@pytest.mark.slow
 def test_a_second_store_on_the_same_folder_is_refused(start: StartStore, tmp_path: Path) -> None:
     start()
     assert_refused(run(*command(tmp_path / "data")), str(tmp_path / "data"))
@@ -157,6 +158,7 @@ def test_the_secret_key_is_not_written_to_the_data_folder(
     assert not any(secret in path.read_bytes() for path in files)
 
 
+@pytest.mark.slow
 def test_it_holds_less_than_150_mb_after_a_hundred_megabytes_went_through(
     start: StartStore, key: str
 ) -> None:
@@ -169,6 +171,7 @@ def test_it_holds_less_than_150_mb_after_a_hundred_megabytes_went_through(
     assert peak < 150_000_000
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_is_there_after_kill_9_during_puts(
     start: StartStore, key: str
 ) -> None:
@@ -205,6 +208,7 @@ def test_what_was_acknowledged_is_there_after_kill_9_during_puts(
         assert again.get(name).content == body
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_on_a_full_disk_a_put_is_refused_and_nothing_of_it_is_stored(
     start: StartStore, tmp_path: Path, key: str
@@ -227,6 +231,7 @@ def test_on_a_full_disk_a_put_is_refused_and_nothing_of_it_is_stored(
     assert store.stop() == (0, "", "")
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_a_put_during_which_the_disk_fills_up_fails_and_is_not_stored(
     start: StartStore, tmp_path: Path, key: str

@@ -31,8 +31,9 @@ def _time(text: str) -> datetime:
 class Command(BaseCommand):
     help = (
         "Read versions whose checksum is only declared, compute their SHA-256 and record what was "
-        "found. Exit 0: all are good; 1: some are corrupt; 2: the store does not answer. May be "
-        "stopped at any time and started again, and run several times side by side."
+        "found. Exit 0: all are good; 1: some are corrupt, found now or before; 2: none is, but "
+        "the store does not answer, or cannot read some. May be stopped at any time and started "
+        "again, and run several times side by side."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -52,21 +53,32 @@ class Command(BaseCommand):
     ) -> None:
         due = verification.due(every=all, since=since, after=after)
         total = due.aggregate(bytes=Sum("size"))["bytes"] or 0
-        checked, corrupt = 0, 0
+        checked, unreadable, away = 0, 0, ""
         with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
             try:
                 for result in verification.verify(due, progress=bar.update):
                     checked += 1
                     after = result.after or after
-                    if result.integrity == Integrity.CORRUPT:
-                        corrupt += 1
-                        what = "is gone from the store" if result.missing else "has other bytes"
-                        bar.write(f"corrupt: {result.version} ({result.version.key}) {what}")
-            except StoreUnavailable as error:
+                    unreadable += result.integrity is None
+                    if (what := _bad_news(result)) is not None:
+                        bar.write(f"{result.version} ({result.version.key}) {what}")
+            except StoreUnavailable:
                 where = f"; go on with --after {after}" if after is not None else ""
-                raise CommandError(
-                    f"the store does not answer; {checked} versions checked{where}", returncode=2
-                ) from error
-        self.stdout.write(f"{checked} versions checked, {corrupt} corrupt")
-        if corrupt:
-            raise SystemExit(1)
+                away = f"the store does not answer; {checked} versions checked{where}"
+        corrupt = verification.corrupt(since=since)
+        self.stdout.write(
+            f"{checked} versions checked, {corrupt} corrupt"
+            + (f", {unreadable} unreadable" if unreadable else "")
+        )
+        if away:
+            raise CommandError(away, returncode=1 if corrupt else 2)
+        if corrupt or unreadable:
+            raise SystemExit(1 if corrupt else 2)
+
+
+def _bad_news(result: verification.Verified) -> str | None:
+    if result.integrity is None:
+        return "cannot be read by the store"
+    if result.integrity != Integrity.CORRUPT:
+        return None
+    return "is corrupt: gone from the store" if result.missing else "is corrupt: other bytes"
