@@ -67,8 +67,10 @@ class Upload:
         return f"/uploads/{self.id}"
 
     @property
-    def part_is_received(self) -> bool:
-        return self.multipart and self.stored is not None and not self.completed
+    def lists_parts(self) -> bool:
+        """Whether it is known which parts the store lists: of a completed one MinIO has none left,
+        Swift still all."""
+        return self.multipart and self.state == "pending" and not self.completed
 
 
 @dataclass(frozen=True)

@@ -295,6 +295,7 @@ class Uploading(People):
         expected = model.expect_urls(upload, store_up=self.store_up)
         answer = self.ask(lambda: self.owner_of(upload).post(f"{upload.path}/urls", {}))
         if hold(answer, expected).status == 200:
-            if upload.multipart:
-                assert bool(answer["parts"]) != upload.part_is_received
+            if upload.lists_parts:
+                missing = [1] if upload.stored is None else []
+                assert [part["part_number"] for part in answer["parts"]] == missing
             self.take_urls(upload, answer)
