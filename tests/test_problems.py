@@ -52,7 +52,6 @@ def test_the_paths_tried_here_are_all_that_the_api_has() -> None:
                 yield route
 
     known = {
-    }
         route for route in routes(get_resolver().url_patterns) if not route.startswith("/admin")
     }
     tried = set()
