@@ -106,7 +106,8 @@ LOGGING = {
         # `remotedrive.access` has a line for each request; these add tracebacks of defects.
         "django.request": {"level": "ERROR", "filters": ["defects"]},
         "django": {"handlers": [], "propagate": True},
-        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},
+        "uvicorn.error": {"level": "WARNING"},
         # uvicorn's lines name the path with its query, whatever `--no-access-log` says.
         "uvicorn.access": {"handlers": [], "propagate": False},
         # Anyone can send a wrong Host; the access log has its 400.

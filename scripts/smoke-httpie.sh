@@ -32,8 +32,12 @@ put_file() {
 }
 download() {
     url=$(json member "$work/answer" presigned_get_url)
-    http --ignore-stdin --timeout 60 --download --output "$work/answer" GET "$url" 2>"$work/said" || true
-    sed -n 's/^HTTP[^ ]* \([0-9]*\).*/\1/p' "$work/said"
+    set -- --ignore-stdin --check-status --timeout 60 --download --output "$work/answer" GET "$url"
+    if http "$@" 2>"$work/said"; then
+        echo 200
+    else
+        sed -n 's/.*HTTP \([0-9]*\).*/\1/p' "$work/said"
+    fi
 }
 
 smoke
