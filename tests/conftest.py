@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kill-rounds", type=int, default=5, help="how often tests/test_kill.py kills"
     )
     parser.addoption(
-        "--stateful-steps", type=int, default=2000, help="steps that tests/test_stateful.py takes"
+        "--stateful-steps", type=int, help="steps that tests/test_stateful.py takes; 2000 if slow"
     )
 
 

@@ -18,7 +18,8 @@ from tests.faults.service import proxied
 from tests.stateful.failing import Failing
 from tests.stateful.keeping import Keeping
 
-QUICK = 100
+QUICK, AT_LENGTH = 100, 2000
+"""Steps, unless `--stateful-steps` says how many."""
 STEPS_OF_AN_EXAMPLE = 30
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -28,25 +29,20 @@ class Drive(Failing, Keeping):
     """All that two people do."""
 
 
-def steps_asked_for(config: pytest.Config) -> int | None:
-    """Return what `--stateful-steps` says, if the command line has it."""
-    given = any(str(each).startswith("--stateful-steps") for each in config.invocation_params.args)
-    return int(config.getoption("--stateful-steps")) if given else None
-
-
 def test_what_two_people_do_is_what_the_model_says(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    take_steps(steps_asked_for(request.config) or QUICK, tmp_path, request.config)
+    steps = request.config.getoption("--stateful-steps") or QUICK
+    take_steps(steps, tmp_path, request.config)
 
 
 @pytest.mark.slow
 def test_what_two_people_do_at_length_is_what_the_model_says(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if steps_asked_for(request.config) is not None:
+    if request.config.getoption("--stateful-steps"):
         pytest.skip("the test above takes the steps asked for")
-    take_steps(request.config.getoption("--stateful-steps"), tmp_path, request.config)
+    take_steps(AT_LENGTH, tmp_path, request.config)
 
 
 def take_steps(steps: int, folder: Path, config: pytest.Config) -> None:
