@@ -336,7 +336,5 @@ def _with_length(scope: Scope, length: int) -> Scope:
 
 
 def _problem(scope: Scope, code: str, detail: str | None = None) -> Answer:
-    """Return a problem as an answer, with what middleware would have added: paths hold tokens."""
-    answer = answer_of(scope["method"], problems.response(code, detail))
-    answer.headers.append((b"referrer-policy", b"no-referrer"))
-    return answer
+    """Return a problem as an answer."""
+    return answer_of(scope["method"], problems.response(code, detail))
