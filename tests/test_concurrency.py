@@ -22,7 +22,7 @@ _people = count(1)
 
 @pytest.fixture(scope="module")
 def server(store: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("service")) as server:
+    with running(tmp_path_factory.mktemp("service"), workers=2) as server:
         yield server
         assert "Traceback" not in server.log()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _FLAGS = (
     *("--host", "127.0.0.1", "--http", "httptools", "--no-access-log", "--no-server-header"),
     *("--no-proxy-headers", "--timeout-graceful-shutdown", "4"),
+    *("--timeout-worker-healthcheck", "30"),
 )
 _START_SECONDS = 120
 
@@ -72,7 +74,8 @@ class Server:
     `environment` adds to, or overrides, what the test run's settings say. `folder` must be empty.
     """
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *, workers: int = 1, **environment: str) -> None:
+        self.workers = workers
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "log"
@@ -101,7 +104,7 @@ class Server:
         command = [sys.executable, "-m", "uvicorn", "remotedrive.asgi:application"]
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *_FLAGS, f"--port={self.port}"],
+                [*command, *_FLAGS, f"--port={self.port}", f"--workers={self.workers}"],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -120,10 +123,23 @@ class Server:
         return self._wait()
 
     def kill(self) -> None:
-        """End the process by SIGKILL; `start()` starts it again on the same port and data."""
+        """End all processes by SIGKILL; `start()` starts it again on the same port and data."""
         assert self.process is not None
+        # First the one that would start new workers.
+        self.process.send_signal(signal.SIGSTOP)
+        for worker in self.worker_pids():
+            os.kill(worker, signal.SIGKILL)
         self.process.kill()
         self._wait()
+
+    def worker_pids(self) -> list[int]:
+        """Return the processes that answer requests where there are several workers."""
+        assert self.process is not None
+        if self.workers == 1:
+            return []
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children]
 
     def close(self) -> None:
         """End the process if there is one, and drop the database."""
@@ -172,9 +188,9 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, **environment: str) -> Iterator[Server]:
+def running(folder: Path, *, workers: int = 1, **environment: str) -> Iterator[Server]:
     """Run a service until the block ends."""
-    server = Server(folder, **environment)
+    server = Server(folder, workers=workers, **environment)
     try:
         server.start()
         yield server
