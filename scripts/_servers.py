@@ -37,10 +37,10 @@ def ensure_chromium(processes: Processes) -> None:
 
 
 def _postgresql_programs(processes: Processes) -> Path:
-    found = _find_postgresql()
+    found = find_postgresql()
     if found is None:
         _install(processes, "postgresql-15")
-        found = _find_postgresql()
+        found = find_postgresql()
     if found is None:
         fail("PostgreSQL 15 is needed. On Debian, as root: apt-get install postgresql-15")
     return found
@@ -60,20 +60,26 @@ def _install(processes: Processes, package: str) -> None:
         processes.wait_for_end(apt)
 
 
-def _find_postgresql() -> Path | None:
+def find_postgresql() -> Path | None:
+    """Return the folder of PostgreSQL's programs; None where it is not installed."""
     return next((Path(each) for each in POSTGRESQL_FOLDERS if Path(each, "initdb").exists()), None)
 
 
-def _minio_program(processes: Processes) -> Path:
+def minio_path() -> Path:
+    """Return where MinIO is, or would be if it were built."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "remotedrive" / "bin"
-    program = cache / f"minio-{MINIO_VERSION}"
+    return cache / f"minio-{MINIO_VERSION}"
+
+
+def _minio_program(processes: Processes) -> Path:
+    program = minio_path()
     if program.exists():
         return program
     if shutil.which("go") is None:
         fail("MinIO is built from source, and Go (https://go.dev/dl) is not on the PATH.")
     say("Building MinIO, once; this takes some minutes …")
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         source = f"github.com/minio/minio@{MINIO_VERSION}"
         environment = os.environ | {"CGO_ENABLED": "0", "GOBIN": folder}
         command = ["go", "install", "-ldflags", "-s -w", source]
@@ -95,28 +101,14 @@ def _start_postgresql(processes: Processes, programs: Path, folder: Path) -> dic
     secret.write_text(password, encoding="utf-8")
     if user is not None:
         shutil.chown(secret, user)
-    arguments = ["--auth=scram-sha-256", "--username=remotedrive", f"--pwfile={secret}"]
-    arguments += ["--encoding=UTF8", "--locale=C", "--no-sync"]
     initdb = processes.start(
-        "initdb",
-        [str(programs / "initdb"), f"--pgdata={data}", *arguments],
-        stdout=subprocess.DEVNULL,
-        user=user,
+        "initdb", initdb_command(programs, data, secret), stdout=subprocess.DEVNULL, user=user
     )
     if processes.wait_for_end(initdb) != 0:
         fail("PostgreSQL's data folder could not be made; initdb says above why.")
-    options = {
-        "listen_addresses": "127.0.0.1",
-        "port": str(port),
-        "unix_socket_directories": "",
-        "max_connections": "200",
-        "fsync": "off",
-        "log_min_messages": "fatal",
-    }
-    command = [str(programs / "postgres"), "-D", str(data)]
     processes.start(
         "PostgreSQL",
-        command + [part for name, value in options.items() for part in ("-c", f"{name}={value}")],
+        postgresql_command(programs, data, port, fsync="off"),
         end_signal=signal.SIGINT,
         server=True,
         user=user,
@@ -132,24 +124,32 @@ def _start_postgresql(processes: Processes, programs: Path, folder: Path) -> dic
     return {"DATABASE_URL": f"{server}/remotedrive"}
 
 
+def initdb_command(programs: Path, data: Path, password_file: Path) -> list[str]:
+    """Return what makes a data folder whose superuser is `remotedrive`."""
+    arguments = ["--auth=scram-sha-256", "--username=remotedrive", f"--pwfile={password_file}"]
+    arguments += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+    return [str(programs / "initdb"), f"--pgdata={data}", *arguments]
+
+
+def postgresql_command(programs: Path, data: Path, port: int, **settings: str) -> list[str]:
+    """Return what runs PostgreSQL on `port`; `settings` are added to its own."""
+    settings = {
+        "listen_addresses": "127.0.0.1",
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+        "log_min_messages": "fatal",
+    } | settings
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [str(programs / "postgres"), "-D", str(data), *options]
+
+
 def _start_minio(processes: Processes, program: Path, folder: Path) -> dict[str, str]:
     port, access_key, secret_key = free_port(), secrets.token_hex(8), secrets.token_hex(20)
-    data = folder / "minio"
-    data.mkdir()
     processes.start(
         "MinIO",
-        [
-            str(program),
-            *("server", "--quiet", "--address", f"127.0.0.1:{port}"),
-            *("--certs-dir", str(folder / "certificates"), str(data)),
-        ],
-        environment=os.environ
-        | {
-            "MINIO_ROOT_USER": access_key,
-            "MINIO_ROOT_PASSWORD": secret_key,
-            "MINIO_BROWSER": "off",
-            "MINIO_UPDATE": "off",
-        },
+        minio_command(program, folder, port),
+        environment=os.environ | minio_settings(access_key, secret_key),
         stdout=subprocess.DEVNULL,
         server=True,
     )
@@ -163,4 +163,23 @@ def _start_minio(processes: Processes, program: Path, folder: Path) -> dict[str,
         "MINIO_SECRET_KEY": secret_key,
         "MINIO_UPLOAD_ACCESS_KEY": secrets.token_hex(7),
         "MINIO_UPLOAD_SECRET_KEY": secrets.token_hex(20),
+    }
+
+
+def minio_command(program: Path, folder: Path, port: int) -> list[str]:
+    """Return what runs MinIO on `port` with all that it keeps in `folder`."""
+    arguments = ["server", "--quiet", "--address", f"127.0.0.1:{port}"]
+    return [
+        *(str(program), *arguments),
+        *("--certs-dir", str(folder / "certificates"), str(folder / "minio")),
+    ]
+
+
+def minio_settings(access_key: str, secret_key: str) -> dict[str, str]:
+    """Return the environment that MinIO runs with."""
+    return {
+        "MINIO_ROOT_USER": access_key,
+        "MINIO_ROOT_PASSWORD": secret_key,
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
     }
