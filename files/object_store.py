@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from typing import IO, Any, BinaryIO
 
 from django.conf import settings
 from minio.commonconfig import ENABLED
@@ -21,7 +21,20 @@ from minio.error import S3Error
 
 from files import checksums, store_transport
 from files.exceptions import ObjectUnreadable, StoreUnavailable
+from files.store_answers import (
+    BucketState,
+    ObjectVersion,
+    ReceivedPart,
+    UnusableAnswer,
+    is_not_there,
+    length,
+    object_version,
+    reason,
+    received_part,
+)
 from files.store_guard import REST, StoreGuard
+
+__all__ = ["BucketState", "NotWritten", "ObjectStore", "ObjectVersion", "ReceivedPart", "store"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,38 +43,8 @@ _PARTS_OF_A_PAGE = 10_000
 """As many as there may be: for each page MinIO reads all of them. Others give 1,000 at a time."""
 
 
-@dataclass(frozen=True)
-class ObjectVersion:
-    """One object version, as the store's answer to HEAD describes it. `size` is in bytes."""
-
-    key: str
-    version_id: str
-    etag: str
-    size: int
-    sha256: str | None
-    """`sha256:<hex>`, only where the store attests that of the whole object (FULL_OBJECT)."""
-    content_encoding: str | None
-
-
-@dataclass(frozen=True)
-class ReceivedPart:
-    """A part of a multipart upload that the store has. `size` is in bytes."""
-
-    part_number: int
-    size: int
-    etag: str
-
-
-@dataclass(frozen=True)
-class BucketState:
-    """Whether the bucket is there, and keeps versions."""
-
-    exists: bool
-    versioned: bool
-
-
-class _UnusableAnswerError(Exception):
-    """The store answered with success, and not with what such an answer must have."""
+class NotWritten(OSError):
+    """What the store gave could not be written where it was to go; the cause says why."""
 
 
 class ObjectStore:
@@ -105,55 +88,83 @@ class ObjectStore:
         """
         with self._call("head"):
             try:
-                answer = self._client.stat_object(
-                    self._bucket,
-                    key,
-                    version_id=version_id,
-                    extra_headers={"x-amz-checksum-mode": "ENABLED"},
-                )
+                return self._stat(key, version_id)
             except S3Error as error:
-                if _is_not_there(error):
+                if is_not_there(error):
                     return None
                 self._refuse_unreadable(error)
                 raise
-            return _object_version(key, answer.metadata or {}, version_id)
 
     def sha256(
         self,
         key: str,
         *,
         version_id: str,
+        into: IO[bytes] | None = None,
         progress: Callable[[int], object] | None = None,
         unhurried: bool = False,
     ) -> str | None:
         """Read that very version, in bounded memory, and return `sha256:<hex>`; None if it is gone.
 
-        `progress` is called with the number of bytes of each piece. `unhurried` bounds each wait
-        for the store by the timeout, not the whole. S3 GetObject.
+        The bytes are written `into` a file, if one is given; raises `NotWritten`. `progress` is
+        called with the number of bytes of each piece. `unhurried` bounds each wait for the store
+        by the timeout, not the whole. S3 GetObject.
         """
         with self._call("sha256", unhurried=unhurried):
             try:
                 answer = self._client.get_object(self._bucket, key, version_id=version_id)
             except S3Error as error:
-                if _is_not_there(error):
+                if is_not_there(error):
                     return None
                 self._refuse_unreadable(error)
                 raise
             try:
                 if answer.headers.get("x-amz-version-id") != version_id:
-                    raise _UnusableAnswerError("another version")
-                left = _length(answer.headers)
+                    raise UnusableAnswer("another version")
+                left = length(answer.headers)
                 digest = hashlib.sha256()
                 while piece := answer.read(_CHUNK, decode_content=False):
                     digest.update(piece)
+                    if into is not None:
+                        _write(into, piece)
                     left -= len(piece)
                     if progress is not None:
                         progress(len(piece))
                 if left:
-                    raise _UnusableAnswerError("not of the length announced")
+                    raise UnusableAnswer("not of the length announced")
             finally:
                 answer.close()
             return checksums.from_digest(digest.digest())
+
+    def put(
+        self, key: str, data: BinaryIO, *, size: int, checksum: str, part_size: int
+    ) -> ObjectVersion:
+        """Store `size` bytes as a new version of `key`; return it as HEAD describes it.
+
+        More than `part_size` bytes go in parts, each held in memory; others in one PUT with their
+        `checksum`, which the store checks. Only each wait for the store is bounded by the timeout.
+        S3 PutObject, CreateMultipartUpload.
+        """
+        bound: dict[str, Any] = {
+            "x-amz-checksum-algorithm": "SHA256",
+            "x-amz-checksum-sha256": checksums.to_base64(checksum),
+        }
+        with self._call("put", unhurried=True):
+            done = self._client.put_object(
+                self._bucket,
+                key,
+                data,
+                size,
+                metadata=bound if size <= part_size else None,
+                part_size=part_size,
+                # The limits of time are those of this thread.
+                num_parallel_uploads=1,
+            )
+            # After a multipart upload not every store names the version; the ETag tells it then.
+            found = self._stat(key, done.version_id)
+            if (found.size, found.etag) != (size, (done.etag or "").strip('"')):
+                raise UnusableAnswer("not the object that was put")
+            return found
 
     def create_multipart(self, key: str) -> str:
         """Begin a multipart upload and return its id. S3 CreateMultipartUpload.
@@ -163,7 +174,7 @@ class ObjectStore:
         with self._call("create_multipart"):
             upload_id = self._client._create_multipart_upload(self._bucket, key, {})
             if not upload_id:
-                raise _UnusableAnswerError("no upload id")
+                raise UnusableAnswer("no upload id")
             return upload_id
 
     def list_parts(self, key: str, *, upload_id: str) -> list[ReceivedPart] | None:
@@ -185,13 +196,13 @@ class ObjectStore:
                         return None
                     raise
                 if page.object_name != key:
-                    raise _UnusableAnswerError("not a list of this upload's parts")
-                parts += [_received_part(part) for part in page.parts]
+                    raise UnusableAnswer("not a list of this upload's parts")
+                parts += [received_part(part) for part in page.parts]
                 if not page.is_truncated:
                     return parts
                 next_marker = int(page.next_part_number_marker or 0)
                 if next_marker <= marker:
-                    raise _UnusableAnswerError("a list of parts without an end")
+                    raise UnusableAnswer("a list of parts without an end")
                 marker = next_marker
 
     def complete_multipart(
@@ -215,7 +226,7 @@ class ObjectStore:
                 raise
             # S3 may answer 200 and then, in the body, an error.
             if not result.etag or result.object_name != key:
-                raise _UnusableAnswerError("not the result of a completion")
+                raise UnusableAnswer("not the result of a completion")
             return True
 
     def abort_multipart(self, key: str, *, upload_id: str) -> None:
@@ -238,6 +249,15 @@ class ObjectStore:
                 raise
             return BucketState(exists=True, versioned=versioning.status == ENABLED)
 
+    def _stat(self, key: str, version_id: str | None) -> ObjectVersion:
+        answer = self._client.stat_object(
+            self._bucket,
+            key,
+            version_id=version_id,
+            extra_headers={"x-amz-checksum-mode": "ENABLED"},
+        )
+        return object_version(key, answer.metadata or {}, version_id)
+
     def _refuse_unreadable(self, error: S3Error) -> None:
         """Raise ObjectUnreadable where a 400 is about the object: the bucket itself answers."""
         if error.response.status == 400:
@@ -255,7 +275,7 @@ class ObjectStore:
             ):
                 try:
                     yield
-                except ObjectUnreadable:
+                except (ObjectUnreadable, NotWritten):
                     raise
                 except Exception as error:
                     # Any error: the SDK lets those of ssl, http.client, XML and int() through.
@@ -263,57 +283,15 @@ class ObjectStore:
                         "The object store did not answer as it should.", retry_after=REST
                     ) from error
         except StoreUnavailable as error:
-            logger.warning("store: %s: %s", what, _reason(error.__cause__) or error.detail)
+            logger.warning("store: %s: %s", what, reason(error.__cause__) or error.detail)
             raise
 
 
-def _reason(error: BaseException | None) -> str | None:
-    if isinstance(error, S3Error):
-        return f"{error.response.status} {error.code}"
-    if isinstance(error, _UnusableAnswerError):
-        return f"unusable answer: {error}"
-    return None if error is None else store_transport.reason(error)
-
-
-def _is_not_there(error: S3Error) -> bool:
-    answer = error.response
-    if answer.status == 405:
-        # A version id that is a delete marker's.
-        return answer.headers.get("x-amz-delete-marker") == "true"
-    return answer.status == 404 and error.code in ("NoSuchKey", "NoSuchVersion")
-
-
-def _length(headers: Mapping[str, str]) -> int:
-    text = headers.get("content-length", "")
-    if not (text.isascii() and text.isdigit()):
-        raise _UnusableAnswerError("no length")
-    return int(text)
-
-
-def _object_version(key: str, headers: Mapping[str, str], asked_for: str | None) -> ObjectVersion:
-    etag = headers.get("etag", "").strip('"')
-    version_id = headers.get("x-amz-version-id", "")
-    # The version "null" is that of a bucket without versioning: the next PUT replaces it.
-    if not etag or version_id in ("", "null") or asked_for not in (None, version_id):
-        raise _UnusableAnswerError("no ETag, or no version id that can be pinned")
-    sha256 = None
-    if headers.get("x-amz-checksum-type") == "FULL_OBJECT":
-        attested = headers.get("x-amz-checksum-sha256")
-        sha256 = checksums.from_base64(attested) if attested else None
-    return ObjectVersion(
-        key=key,
-        version_id=version_id,
-        etag=etag,
-        size=_length(headers),
-        sha256=sha256,
-        content_encoding=headers.get("content-encoding") or None,
-    )
-
-
-def _received_part(part: Part) -> ReceivedPart:
-    if part.size is None:
-        raise _UnusableAnswerError("a part without a size")
-    return ReceivedPart(part_number=part.part_number, size=part.size, etag=part.etag)
+def _write(file: IO[bytes], piece: bytes) -> None:
+    try:
+        file.write(piece)
+    except OSError as error:
+        raise NotWritten(*error.args) from error
 
 
 @functools.cache

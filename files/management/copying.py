@@ -1,0 +1,52 @@
+"""What `backup_objects` and `restore_objects` have in common: the progress, the counts, the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Sum
+from tqdm import tqdm
+
+from files.exceptions import StoreUnavailable
+from files.models import FileVersion
+from files.services.backups import Copy, Outcome
+
+_GOOD = {Outcome.DONE, Outcome.PRESENT}
+_PERHAPS_LATER = {Outcome.REFUSED}
+
+
+def follow(
+    command: BaseCommand,
+    copies: Callable[[Callable[[int], object]], Iterator[Copy]],
+    *,
+    words: Mapping[Outcome, str],
+) -> None:
+    """Run `copies` to its end, given what to report progress to; name what is not good.
+
+    `words` says of each outcome what became of a version. Ends with the exit status 1 where a
+    version is bad, with 2 where none is and something could not be done that may be done later.
+    """
+    counts: Counter[Outcome] = Counter()
+    stopped = ""
+    total = FileVersion.objects.aggregate(bytes=Sum("size"))["bytes"] or 0
+    with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+        try:
+            for copy in copies(bar.update):
+                counts[copy.outcome] += 1
+                if copy.outcome not in _GOOD:
+                    bar.write(f"{copy.version} ({copy.version.key}) {words[copy.outcome]}")
+        except StoreUnavailable:
+            stopped = "the store does not answer, or has no such bucket"
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            stopped = f"{where}{error.strerror or error}"
+    found = "".join(f", {counts[outcome]} {what}" for outcome, what in words.items())
+    command.stdout.write(f"{counts.total()} versions{found}")
+    not_good = counts.keys() - _GOOD
+    status = 1 if not_good - _PERHAPS_LATER else 2
+    if stopped:
+        raise CommandError(f"{stopped}; run it again to go on", returncode=status)
+    if not_good:
+        raise SystemExit(status)
