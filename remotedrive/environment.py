@@ -6,6 +6,7 @@ Only `remotedrive/settings.py` uses this. A setting that is missing or malformed
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ gives none of it, so that no address meets another store's keys."""
 
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_PLACEHOLDER = re.compile(r"change[-_ ]?me", re.IGNORECASE)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -42,6 +44,11 @@ def read_env_file(path: Path) -> dict[str, str]:
     return values
 
 
+def is_placeholder(secret: str) -> bool:
+    """Say whether `secret` is what an example has in its place: `change-me`, in any spelling."""
+    return _PLACEHOLDER.search(secret) is not None
+
+
 def _group(name: str) -> str:
     return next((prefix for prefix in GROUPS if name.startswith(prefix)), name)
 
@@ -59,16 +66,27 @@ class Environment:
         """Return the value of `name`, or None where it is not set."""
         return self._values.get(name) or None
 
-    def required(self, name: str, *, at_least: int = 1) -> str:
-        """Return the value of `name`, which must be `at_least` so many bytes of UTF-8."""
+    def required(self, name: str) -> str:
+        """Return the value of `name`, which must be set."""
         value = self.optional(name)
         if value is None:
             raise ImproperlyConfigured(f"{name} is not set")
+        return value
+
+    def secret(self, name: str, *, at_least: int = 1) -> str:
+        """Return a secret of `at_least` so many bytes of UTF-8, which is no placeholder."""
+        value = self.required(name)
+        if is_placeholder(value):
+            raise ImproperlyConfigured(f"{name} is still a placeholder")
         if len(value.encode(errors="surrogateescape")) < at_least:
             raise ImproperlyConfigured(
                 f"{name} is too short: it must have at least {at_least} bytes"
             )
         return value
+
+    def optional_secret(self, name: str, *, at_least: int = 1) -> str | None:
+        """As `secret`, or None where it is not set."""
+        return None if self.optional(name) is None else self.secret(name, at_least=at_least)
 
     def boolean(self, name: str, default: bool) -> bool:
         """Return true/false (also 1/0, yes/no, on/off, any case)."""
@@ -92,6 +110,18 @@ class Environment:
             )
         return int(value)
 
+    def networks(self, name: str) -> list[str]:
+        """Return the comma separated IP addresses and networks, each as a network; may be none."""
+        if self.optional(name) is None:
+            return []
+        try:
+            return [str(ipaddress.ip_network(item)) for item in self.list(name, default="")]
+        except ValueError:
+            # Its own message would repeat the value.
+            raise ImproperlyConfigured(
+                f"{name} must be a list of IP addresses and networks, like 10.0.0.5,10.1.0.0/16"
+            ) from None
+
     def list(self, name: str, default: str) -> list[str]:
         """Return the comma separated items, without blanks around them."""
         items = [item.strip() for item in (self.optional(name) or default).split(",")]
@@ -107,7 +137,8 @@ class Environment:
         return value
 
     def origin(self, name: str) -> str | None:
-        """Return an http or https URL of scheme, host and port only, without a final slash."""
+        """Return an http or https URL of scheme, host and port only, as browsers write an origin:
+        in lower case, without a final slash and without the scheme's own port."""
         value = self.optional(name)
         if value is None:
             return None
@@ -126,4 +157,5 @@ class Environment:
             raise ImproperlyConfigured(
                 f"{name} must be a URL like http://host:port or https://host"
             )
-        return f"{url.scheme}://{url.netloc}"
+        own_port = {"http": ":80", "https": ":443"}[url.scheme]
+        return f"{url.scheme}://{url.netloc.lower().removesuffix(own_port)}"

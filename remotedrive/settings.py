@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 
-from remotedrive.environment import Environment, read_env_file
+from remotedrive.environment import Environment, is_placeholder, read_env_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR") or BASE_DIR / "var").resolve()
@@ -25,9 +26,31 @@ KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
 # Django
 
 DEBUG = _env.boolean("DEBUG", default=False)
-SECRET_KEY = _env.required("SECRET_KEY", at_least=32)
+SECRET_KEY = _env.secret("SECRET_KEY", at_least=32)
 ALLOWED_HOSTS = _env.list("ALLOWED_HOSTS", default="localhost,127.0.0.1,[::1]")
 PUBLIC_URL = _env.origin("PUBLIC_URL")
+TRUSTED_PROXIES = _env.networks("TRUSTED_PROXIES")
+"""Peers whose X-Forwarded-For and X-Forwarded-Proto are believed. X-Forwarded-Host never is."""
+HSTS_SECONDS = _env.integer("HSTS_SECONDS", default=3600, at_least=0, at_most=63_072_000)
+
+# HTTPS, where the public address says so
+
+_PUBLIC = urlsplit(PUBLIC_URL or "")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _PUBLIC.scheme == "https"
+# Behind a proxy that ends TLS, or that changes Host, forms of the admin come from elsewhere.
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
+SECURE_HSTS_SECONDS = HSTS_SECONDS if _PUBLIC.scheme == "https" else 0
+# Without a trusted proxy every request looks like http, and would be redirected for ever.
+SECURE_SSL_REDIRECT = _PUBLIC.scheme == "https" and bool(TRUSTED_PROXIES)
+SECURE_SSL_HOST = _PUBLIC.netloc
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
+SILENCED_SYSTEM_CHECKS = [
+    # Whether all subdomains have TLS, for the years of a preload list, their owner has to say.
+    "security.W005",
+    "security.W021",
+    # `files.W006` says what to set.
+    "security.W008",
+]
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -42,6 +65,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "remotedrive.middleware.uniform",
     "files.api.middleware.share_privacy",
+    "remotedrive.https.refuse_clear_text",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -134,6 +158,8 @@ def _database() -> dict[str, Any]:
         )
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured("DATABASE_URL is not a database URL") from error
+    if is_placeholder(str(config.get("PASSWORD") or "")):
+        raise ImproperlyConfigured("DATABASE_URL has a password that is still a placeholder")
     options: dict[str, Any] = config.setdefault("OPTIONS", {})
     if config["ENGINE"] == "django.db.backends.sqlite3":
         options.update(
@@ -183,7 +209,9 @@ REST_FRAMEWORK = {
 
 # Identity
 
-JWT_SECRET = _env.required("JWT_SECRET", at_least=32)
+JWT_SECRET = _env.secret("JWT_SECRET", at_least=32)
+JWT_SECRET_OLD = _env.optional_secret("JWT_SECRET_OLD", at_least=32)
+"""The secret before this one, while tokens that it signed are still about."""
 JWT_ISSUER = _env.optional("JWT_ISSUER")
 JWT_AUDIENCE = _env.optional("JWT_AUDIENCE")
 JWT_CREATE_USERS = _env.boolean("JWT_CREATE_USERS", default=False)
@@ -201,9 +229,9 @@ def _endpoint() -> str:
 MINIO_ENDPOINT = _endpoint()
 MINIO_PUBLIC_ENDPOINT = _env.origin("MINIO_PUBLIC_ENDPOINT") or MINIO_ENDPOINT
 MINIO_ACCESS_KEY = _env.required("MINIO_ACCESS_KEY")
-MINIO_SECRET_KEY = _env.required("MINIO_SECRET_KEY")
+MINIO_SECRET_KEY = _env.secret("MINIO_SECRET_KEY")
 MINIO_UPLOAD_ACCESS_KEY = _env.optional("MINIO_UPLOAD_ACCESS_KEY")
-MINIO_UPLOAD_SECRET_KEY = _env.optional("MINIO_UPLOAD_SECRET_KEY")
+MINIO_UPLOAD_SECRET_KEY = _env.optional_secret("MINIO_UPLOAD_SECRET_KEY")
 if bool(MINIO_UPLOAD_ACCESS_KEY) != bool(MINIO_UPLOAD_SECRET_KEY):
     raise ImproperlyConfigured(
         "MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY go together: set both or none"

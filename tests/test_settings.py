@@ -30,6 +30,7 @@ REQUIRED = {
     "MINIO_SECRET_KEY": SECRET,
 }
 INTEGERS = {
+    "HSTS_SECONDS": (0, 63_072_000),
     "STORE_TIMEOUT": (1, 9),
     "PRESIGN_PUT_TTL": (1, 604_800),
     "PRESIGN_GET_TTL": (1, 604_800),
@@ -38,6 +39,13 @@ INTEGERS = {
     "COMMIT_READ_MAX": (0, 1 << 30),
     "THREADS": (2, 256),
 }
+SECRETS = [
+    "SECRET_KEY",
+    "JWT_SECRET",
+    "JWT_SECRET_OLD",
+    "MINIO_SECRET_KEY",
+    "MINIO_UPLOAD_SECRET_KEY",
+]
 Load = Callable[..., dict[str, Any]]
 
 
@@ -103,11 +111,34 @@ def test_a_required_setting_that_is_missing_or_empty_stops_the_start(load: Load,
     assert "is not set" in refused(load, name, "")
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET"])
+@pytest.mark.parametrize("name", ["SECRET_KEY", "JWT_SECRET", "JWT_SECRET_OLD"])
 def test_a_secret_of_less_than_32_bytes_stops_the_start(load: Load, name: str) -> None:
     assert "32" in refused(load, name, "x" * 31)
     assert load(**{name: "x" * 32})[name] == "x" * 32
     assert load(**{name: "é" * 16})[name] == "é" * 16
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("text", ["change-me", "CHANGEME", "Please_Change-Me", "change_me"])
+def test_a_secret_that_is_still_a_placeholder_stops_the_start(
+    load: Load, name: str, text: str
+) -> None:
+    both = {"MINIO_UPLOAD_ACCESS_KEY": "narrow"} if "UPLOAD" in name else {}
+    with pytest.raises(ImproperlyConfigured) as stopped:
+        load(**both, **{name: f"{text}-{'x' * 32}"})
+    assert str(stopped.value) == f"{name} is still a placeholder"
+
+
+@pytest.mark.parametrize("password", ["change-me", "x-CHANGEME", "change%2Dme", "change%2dme"])
+def test_a_database_password_that_is_still_a_placeholder_stops_the_start(
+    load: Load, password: str
+) -> None:
+    url = f"postgresql://user:{password}@host/name"
+    assert "still a placeholder" in refused(load, "DATABASE_URL", url)
+
+
+def test_no_message_of_a_placeholder_says_more_of_the_secret(load: Load) -> None:
+    assert "rest" not in refused(load, "JWT_SECRET", "change-me-and-the-rest-of-it-stays-here")
 
 
 @pytest.mark.parametrize("name", INTEGERS)
@@ -134,8 +165,11 @@ def test_a_switch_is_true_or_false_and_nothing_else(load: Load, name: str) -> No
 def test_an_address_is_scheme_host_and_port_and_nothing_else(load: Load, name: str) -> None:
     for good in ("http://localhost:9000", "https://s3.example", "http://[::1]:9000", "http://a_b"):
         assert load(**{name: good})[name] == good
-    for tidied in ("https://s3.example/", "HTTPS://s3.example", " https://s3.example\n"):
+    for tidied in ("/", ":443", ":443/"):
+        assert load(**{name: f"https://s3.example{tidied}"})[name] == "https://s3.example"
+    for tidied in ("HTTPS://s3.example", "https://S3.Example", " https://s3.example\n"):
         assert load(**{name: tidied})[name] == "https://s3.example"
+    assert load(**{name: "http://s3.example:443"})[name] == "http://s3.example:443"
     for text in (
         "localhost:9000",
         "//localhost",
@@ -162,6 +196,40 @@ def test_a_list_of_hosts_is_split_at_commas(load: Load) -> None:
     assert load(ALLOWED_HOSTS="a.example, b.example")["ALLOWED_HOSTS"] == ["a.example", "b.example"]
     for text in (",", "a,,b", "a,", " "):
         refused(load, "ALLOWED_HOSTS", text)
+
+
+def test_trusted_proxies_are_addresses_and_networks(load: Load) -> None:
+    assert load()["TRUSTED_PROXIES"] == []
+    given = "127.0.0.1, 10.1.0.0/16,::1,fd00::/8"
+    expected = ["127.0.0.1/32", "10.1.0.0/16", "::1/128", "fd00::/8"]
+    assert load(TRUSTED_PROXIES=given)["TRUSTED_PROXIES"] == expected
+    for text in ("*", "localhost", "10.0.0.1/8", "10.0.0", "300.0.0.1", "127.0.0.1,", "1/2/3"):
+        refused(load, "TRUSTED_PROXIES", text)
+
+
+def test_an_https_address_asks_for_https_everywhere(load: Load) -> None:
+    settings = load(PUBLIC_URL="https://Drive.example:8443", TRUSTED_PROXIES="127.0.0.1")
+    assert settings["SESSION_COOKIE_SECURE"] is True
+    assert settings["CSRF_COOKIE_SECURE"] is True
+    assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://drive.example:8443"]
+    assert settings["SECURE_HSTS_SECONDS"] == 3600
+    assert settings["SECURE_SSL_REDIRECT"] is True
+    assert settings["SECURE_SSL_HOST"] == "drive.example:8443"
+
+
+def test_without_a_trusted_proxy_nothing_is_redirected(load: Load) -> None:
+    settings = load(PUBLIC_URL="https://drive.example")
+    assert settings["SECURE_SSL_REDIRECT"] is False
+    assert settings["SESSION_COOKIE_SECURE"] is True
+
+
+@pytest.mark.parametrize("address", [None, "http://drive.example"])
+def test_without_https_nothing_asks_for_it(load: Load, address: str | None) -> None:
+    settings = load(PUBLIC_URL=address, TRUSTED_PROXIES="127.0.0.1", HSTS_SECONDS="60")
+    assert settings["SESSION_COOKIE_SECURE"] is False
+    assert settings["CSRF_COOKIE_SECURE"] is False
+    assert settings["SECURE_HSTS_SECONDS"] == 0
+    assert settings["SECURE_SSL_REDIRECT"] is False
 
 
 @pytest.mark.parametrize(

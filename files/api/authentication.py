@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import jwt
@@ -47,20 +48,8 @@ def subject_of(token: str) -> str:
 
     Raises `TokenExpired` or `TokenInvalid`.
     """
-    key, algorithms = _verification_key(token)
     try:
-        claims = jwt.decode(
-            token,
-            key,
-            algorithms=algorithms,
-            issuer=settings.JWT_ISSUER,
-            audience=settings.JWT_AUDIENCE,
-            options={
-                "require": ["exp", "sub"],
-                "verify_aud": settings.JWT_AUDIENCE is not None,
-                "verify_iss": settings.JWT_ISSUER is not None,
-            },
-        )
+        claims = _claims(token)
     except jwt.ExpiredSignatureError as error:
         raise TokenExpired from error
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -70,12 +59,31 @@ def subject_of(token: str) -> str:
     return str(claims["sub"])
 
 
-def _verification_key(token: str) -> tuple[str, list[str]]:
-    """Return the key that verifies `token` and its algorithms: those of one kind of key only.
+def _claims(token: str) -> dict[str, Any]:
+    """Return the claims of a token that one of the secrets signed; raises what PyJWT raises.
 
     The token's own header never chooses between HMAC and public keys.
     """
-    return settings.JWT_SECRET, ["HS256"]
+    if settings.JWT_SECRET_OLD is not None:
+        # The signature is looked at first, so whatever else is wrong is the right secret's to say.
+        with suppress(jwt.InvalidSignatureError):
+            return _decode(token, settings.JWT_SECRET_OLD)
+    return _decode(token, settings.JWT_SECRET)
+
+
+def _decode(token: str, secret: str) -> dict[str, Any]:
+    return jwt.decode(
+        token,
+        secret,
+        algorithms=["HS256"],
+        issuer=settings.JWT_ISSUER,
+        audience=settings.JWT_AUDIENCE,
+        options={
+            "require": ["exp", "sub"],
+            "verify_aud": settings.JWT_AUDIENCE is not None,
+            "verify_iss": settings.JWT_ISSUER is not None,
+        },
+    )
 
 
 def _is_time(value: Any) -> bool:
