@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.http.request import validate_host
 
-LEAST_LENGTH = 16
+LEAST_LENGTH = 12
 LEAST_DIFFERENT = 8
 """Characters of a secret, and different ones among them; random ones have more."""
 

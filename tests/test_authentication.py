@@ -10,6 +10,7 @@ import jwt
 import pytest
 from pytest_django.fixtures import Settings
 
+from files.management.commands.mint_jwt import mint
 from files.models import User
 from tests.support import wire
 from tests.support.client import Client, assert_problem
@@ -290,3 +291,49 @@ def test_the_challenge_says_whether_a_token_was_there(anonymous: Client) -> None
 def test_everything_of_the_api_asks_for_a_token(anonymous: Client, method: str, path: str) -> None:
     path = path.format(id="01890a5d-ac96-774b-bcce-b302099a8057")
     assert_problem(anonymous.call(method, path), 401, "not-authenticated")
+
+
+# A secret that is being replaced
+
+
+@pytest.fixture
+def old_key(settings: Settings) -> bytes:
+    settings.JWT_SECRET_OLD = "the secret before this one, of 32 bytes and more"
+    return bytes(settings.JWT_SECRET_OLD.encode())
+
+
+def test_while_the_secret_is_replaced_both_verify(
+    owner: Client, key: bytes, old_key: bytes
+) -> None:
+    assert ask(signed(claims(), old_key)).status == 200
+    assert ask(signed(claims(), key)).status == 200
+
+
+def test_what_the_old_secret_signed_ends_with_it(
+    owner: Client, old_key: bytes, settings: Settings
+) -> None:
+    settings.JWT_SECRET_OLD = None
+    assert_problem(ask(signed(claims(), old_key)), 401, "token-invalid")
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_an_expired_token_is_expired_whichever_secret_signed_it(
+    owner: Client, key: bytes, old_key: bytes, which: str
+) -> None:
+    token = signed(claims(exp=NOW - 1), old_key if which == "old" else key)
+    assert_problem(ask(token), 401, "token-expired")
+
+
+def test_an_old_secret_lets_no_third_one_in(owner: Client, old_key: bytes) -> None:
+    other = b"another key, also long enough, of 32+ bytes"
+    for payload in (claims(), claims(exp=NOW - 1)):
+        assert_problem(ask(signed(payload, other)), 401, "token-invalid")
+    unsigned = jwt.encode({"sub": "owner", "exp": LATER}, "", algorithm="none")
+    assert_problem(ask(unsigned), 401, "token-invalid")
+
+
+def test_a_new_token_is_signed_with_the_new_secret(key: bytes, old_key: bytes) -> None:
+    token = mint(subject="owner", ttl=60)
+    assert jwt.decode(token, key, algorithms=["HS256"])["sub"] == "owner"
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(token, old_key, algorithms=["HS256"])
