@@ -1,0 +1,51 @@
+"""What the processes of a running service hold, as Linux tells it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.server import Server
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a process holds at a moment."""
+
+    memory: int
+    """Bytes that are its own, and no file's."""
+    peak: int
+    """Bytes in RAM when there were most of them, pages shared with other processes included."""
+    threads: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, pid: int) -> Holding:
+        process = Path(f"/proc/{pid}")
+        status = (process / "status").read_text()
+        return cls(
+            memory=_bytes(status, "RssAnon"),
+            peak=_bytes(status, "VmHWM"),
+            threads=len(list((process / "task").iterdir())),
+            descriptors=len(list((process / "fd").iterdir())),
+        )
+
+
+def answering(service: Server) -> list[int]:
+    """Return the processes of `service` that answer requests."""
+    assert service.process is not None
+    if service.workers == 1:
+        return [service.process.pid]
+    # The supervisor's other child belongs to Python's multiprocessing.
+    return [
+        pid
+        for pid in service.worker_pids()
+        if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def _bytes(status: str, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", status, re.M)
+    assert found is not None
+    return int(found[1]) * 1024
