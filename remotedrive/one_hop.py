@@ -28,7 +28,7 @@ from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from remotedrive import problems, request_id
+from remotedrive import connections, problems, request_id
 from remotedrive.answers import (
     CHUNK,
     Answer,
@@ -131,7 +131,7 @@ class _Reply:
     async def refuse(self, refused: _RefusedError, receive: Receive) -> None:
         """Send the problem of a body that is not read, drop the rest of it, and close."""
         answer = _problem(self._scope, refused.code, refused.detail)
-        await self._start(answer.status, [*answer.headers, (b"connection", b"close")])
+        await self._start(answer.status, answer.headers, close=True)
         await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
@@ -139,10 +139,12 @@ class _Reply:
                     pass
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def _start(self, status: int, headers: Headers) -> None:
+    async def _start(self, status: int, headers: Headers, *, close: bool = False) -> None:
         self.started = True
         self.status = status
         headers = [*headers, self._identifier]
+        if close or connections.are_ending():
+            headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
@@ -314,6 +316,7 @@ _HEALTH_HEADERS: Headers = [
 
 async def _lifespan(receive: Receive, send: Send) -> None:
     await receive()
+    connections.note_signals()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await send({"type": "lifespan.shutdown.complete"})

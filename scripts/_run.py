@@ -164,16 +164,10 @@ def _start(
     if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
         raise Died("")
     flags = ["--host", "127.0.0.1", "--port", str(options.port), "--workers", str(options.workers)]
-    flags += [
-        "--http",
-        "httptools",
-        "--lifespan",
-        "on",
-        "--log-level",
-        "warning",
-        "--no-access-log",
-    ]
-    flags += ["--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "4"]
+    flags += ["--http", "remotedrive.connections:Protocol", "--lifespan", "on"]
+    flags += ["--log-level", "warning", "--no-access-log", "--no-server-header"]
+    flags += ["--no-proxy-headers", "--timeout-graceful-shutdown", "4"]
+    flags += ["--timeout-worker-healthcheck", "30"]
     processes.start(
         "service",
         [python, "-m", "uvicorn", "remotedrive.asgi:application", *flags],

@@ -23,6 +23,7 @@ ROOT_URLCONF = "tests.asgi_project"
 USE_TZ = True
 THREADS = int(os.environ.get("THREADS", "2"))
 BODY_LIMIT = 64 * 1024
+TRUSTED_PROXIES: list[str] = []
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT
 DATABASES = {
     "default": dict(

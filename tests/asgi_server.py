@@ -16,7 +16,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUMENTS = [
-    *("--http", "httptools", "--loop", "asyncio", "--lifespan", "on"),
+    *("--http", "remotedrive.connections:Protocol", "--loop", "asyncio", "--lifespan", "on"),
     *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
     *("--timeout-graceful-shutdown", "4"),
 ]

@@ -64,12 +64,35 @@ def test_requests_that_end_in_time_are_answered_and_those_that_wait_are_run(
 
 
 def test_idle_connections_are_closed_and_new_ones_refused(server: Server) -> None:
-    with httpx.Client(base_url=server.client.base_url) as client, server.hang("a") as busy:
-        assert client.get("/echo").status_code == 200
+    with (
+        server.connect() as silent,
+        server.send("GET /echo HTTP/1.1") as idle,
+        server.hang("a") as busy,
+    ):
+        assert read_answer(idle)[0] == 200
         stop(server, signal.SIGTERM)
-        wait_for(lambda: _is_refused(lambda: client.get("/echo")))
+        wait_for(lambda: _is_refused(lambda: server.client.get("/echo")))
+        assert idle.recv(1) == silent.recv(1) == b""
         server.release("a")
         assert read_answer(busy)[0] == 200
+    server.process.wait(timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "expected"),
+    [("GET /echo", 200), ("GET /healthz", 200), ("GET /no-such", 404), ("POST /%00", 404)],
+)
+def test_a_request_on_a_connection_that_was_idle_is_answered_and_the_connection_closed(
+    server: Server, request_line: str, expected: int
+) -> None:
+    with server.send("GET /echo HTTP/1.1") as used, server.connect() as unused:
+        assert "connection" not in read_answer(used)[1]
+        stop(server, signal.SIGTERM)
+        for connection in (used, unused):
+            connection.sendall(f"{request_line} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            status, headers, _ = read_answer(connection)
+            assert (status, headers["connection"]) == (expected, "close")
+            assert connection.recv(1) == b""
     server.process.wait(timeout=10)
 
 

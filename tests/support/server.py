@@ -28,18 +28,24 @@ from tests.support.client import Answer, Client
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _FLAGS = (
-    *("--host", "127.0.0.1", "--http", "httptools", "--no-access-log", "--no-server-header"),
-    *("--no-proxy-headers", "--timeout-graceful-shutdown", "4"),
+    *("--host", "127.0.0.1", "--http", "remotedrive.connections:Protocol", "--lifespan", "on"),
+    *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
+    *("--timeout-graceful-shutdown", "4"),
     *("--timeout-worker-healthcheck", "30"),
 )
 _START_SECONDS = 120
 
 
 class RemoteClient(Client):
-    """A person who calls a running service over HTTP; may be used by many threads at once."""
+    """A person who calls a running service over HTTP; may be used by many threads at once.
 
-    def __init__(self, server: Server, subject: str | None) -> None:
-        self._server = server
+    Each request has a connection of its own, unless `http` keeps them.
+    """
+
+    def __init__(
+        self, server: Server, subject: str | None, http: httpx.Client | None = None
+    ) -> None:
+        self._http = http or server.http
         self._user = None
         self.token = None if subject is None else server.token(subject)
 
@@ -58,7 +64,7 @@ class RemoteClient(Client):
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-        answer = self._server.http.request(method, path, content=data, headers=sent)
+        answer = self._http.request(method, path, content=data, headers=sent)
         is_json = "json" in answer.headers.get("Content-Type", "")
         return Answer(
             answer.status_code,
@@ -139,7 +145,7 @@ class Server:
             return []
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children]
+        return [int(child) for child in children if _is_worker(child)]
 
     def close(self) -> None:
         """End the process if there is one, and drop the database."""
@@ -220,6 +226,14 @@ class _Database:
         if self._server:
             with psycopg.connect(self._server, autocommit=True) as connection:
                 connection.execute(statement.encode())
+
+
+def _is_worker(pid: str) -> bool:
+    """Return whether this is a worker, and not the resource tracker that multiprocessing starts."""
+    try:
+        return b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _free_port() -> int:
