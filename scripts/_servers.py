@@ -24,7 +24,7 @@ START_SECONDS = 60
 
 def start(processes: Processes, folder: Path) -> dict[str, str]:
     """Start both with their data in `folder`; return the environment that names them."""
-    postgresql, minio = _postgresql_programs(processes), _minio_program(processes)
+    postgresql, minio = postgresql_programs(processes), minio_program(processes)
     return _start_postgresql(processes, postgresql, folder) | _start_minio(processes, minio, folder)
 
 
@@ -36,7 +36,8 @@ def ensure_chromium(processes: Processes) -> None:
         fail("Chromium is needed. On Debian, as root: apt-get install chromium")
 
 
-def _postgresql_programs(processes: Processes) -> Path:
+def postgresql_programs(processes: Processes) -> Path:
+    """Return the folder of PostgreSQL's programs, installed first where that can be done."""
     found = find_postgresql()
     if found is None:
         _install(processes, "postgresql-15")
@@ -71,7 +72,8 @@ def minio_path() -> Path:
     return cache / f"minio-{MINIO_VERSION}"
 
 
-def _minio_program(processes: Processes) -> Path:
+def minio_program(processes: Processes) -> Path:
+    """Return MinIO's program, built first where it is missing."""
     program = minio_path()
     if program.exists():
         return program
