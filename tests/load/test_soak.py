@@ -32,7 +32,7 @@ WARM_UP = 40
 """How often each client does everything before the first sample."""
 LEAK = 1024
 """Bytes a request that would be too many."""
-NOISE = 300 * 1024
+NOISE = 256 * 1024
 """Bytes by which a process grows now and then without a leak."""
 IDLE = 120 * 1000 * 1000
 """Bytes of memory that a worker may take at most, when there is nothing to do."""
@@ -132,8 +132,9 @@ def test_under_load_nothing_grows(tmp_path: Path, request: pytest.FixtureRequest
         first, second = worker[:half], worker[half:]
         assert max(holding.threads for holding in worker) <= THREADS + OTHER_THREADS
         assert _growth(first, second, lambda holding: holding.descriptors) <= 2
-        # Between the middles of the halves half of the requests were made.
-        assert _growth(first, second, lambda holding: holding.memory) < NOISE + made * LEAK / 2
+        # Between the middles of the halves half of the requests were made; a part of them was
+        # for the store, or was answered before Django.
+        assert _growth(first, second, lambda holding: holding.memory) < NOISE + made * LEAK / 4
 
 
 @pytest.mark.parametrize("workers", [1, 2])
