@@ -110,24 +110,13 @@ if (-not $ready) {
     Stop-WithSentence "MinIO is not ready. Its log: docker logs $Name"
 }
 
-$djangoSecret = if ($env:SECRET_KEY) { $env:SECRET_KEY } else { New-Secret 32 }
-$tokenSecret = if ($env:JWT_SECRET) { $env:JWT_SECRET } else { New-Secret 32 }
-
 Write-Output @"
 # MinIO is ready at $endpoint. Stop it with: docker stop $Name
-# Set this in the window in which the service is to run. Keep the last two: with other values
-# sessions and tokens end.
+# Set this in the window in which the service is to run:
 `$env:MINIO_ENDPOINT = '$endpoint'
 `$env:MINIO_ACCESS_KEY = '$user'
 `$env:MINIO_SECRET_KEY = '$password'
-`$env:SECRET_KEY = '$djangoSecret'
-`$env:JWT_SECRET = '$tokenSecret'
 
 # Then, in the checkout:
-py -3 -m venv .venv
-.venv\Scripts\python -m pip install --require-hashes -r requirements.txt
-.venv\Scripts\python manage.py migrate
-.venv\Scripts\python manage.py bootstrap_store
-.venv\Scripts\python manage.py mint_jwt alice --create
-.venv\Scripts\python manage.py runserver
+powershell -ExecutionPolicy Bypass -File scripts\run.ps1
 "@
