@@ -71,8 +71,8 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--full",
         action="store_true",
-        help="run the slow tests too, and all of them a second time, on PostgreSQL and MinIO, "
-        "which it finds or installs",
+        help="run the slow tests too, and all a second time, but those marked `once`, on "
+        "PostgreSQL and MinIO, which it finds or installs",
     )
     return parser.parse_known_args()
 
@@ -140,7 +140,7 @@ def _pytest(processes: Processes, arguments: Sequence[str], environment: Mapping
 
 
 def _full(processes: Processes, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run all tests, then all again on PostgreSQL and MinIO, started for that and ended after."""
+    """Run all tests, then those that rest on a database or a store on PostgreSQL and MinIO."""
     import _servers
 
     _servers.ensure_chromium(processes)
@@ -151,7 +151,8 @@ def _full(processes: Processes, arguments: Sequence[str], environment: Mapping[s
     with tempfile.TemporaryDirectory(prefix="remotedrive-") as folder:
         servers = _servers.start(processes, Path(folder))
         try:
-            return _pytest(processes, arguments, dict(environment) | servers)
+            again = ["-m", "not once", *arguments]
+            return _pytest(processes, again, dict(environment) | servers)
         finally:
             processes.end_all(seconds=END_SECONDS)
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from files import checksums
 
+pytestmark = pytest.mark.once
+
 # SHA-256 of "abc": FIPS 180-4's example.
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 ABC_BASE64 = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="

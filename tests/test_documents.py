@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docx").glob("*.md"))]
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from files.keys import new_id, object_key
 
+pytestmark = pytest.mark.once
+
 KEY = re.compile(
     r"uploads/(?P<date>[0-9]{4}/[0-9]{2}/[0-9]{2})/(?P<ulid>[0-7][0-9A-HJKMNP-TV-Z]{25})"
     r"-(?P<random>[0-9a-z]{8})-(?P<slug>[a-z0-9]+(?:-[a-z0-9]+)*)(?:\.(?P<extension>[a-z0-9]{1,16}))?"

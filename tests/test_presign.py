@@ -19,6 +19,8 @@ from files.presign import (
     signed_query,
 )
 
+pytestmark = pytest.mark.once
+
 # The key pair of the AWS documentation.
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests import settings as test_settings
 from tests.faults.service import proxied
 from tests.stateful.failing import Failing
 from tests.stateful.keeping import Keeping
 
-QUICK, AT_LENGTH = 100, 2000
-"""Steps, unless `--stateful-steps` says how many."""
+QUICK, AT_LENGTH, AT_LENGTH_EMBEDDED = 100, 2000, 500
+"""Steps, unless `--stateful-steps` says how many; fewer on the embedded store, which is slow."""
 STEPS_OF_AN_EXAMPLE = 30
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -42,7 +43,8 @@ def test_what_two_people_do_at_length_is_what_the_model_says(
 ) -> None:
     if request.config.getoption("--stateful-steps"):
         pytest.skip("the test above takes the steps asked for")
-    take_steps(AT_LENGTH, tmp_path, request.config)
+    embedded = test_settings.EMBEDDED_STORE_PORT is not None
+    take_steps(AT_LENGTH_EMBEDDED if embedded else AT_LENGTH, tmp_path, request.config)
 
 
 def take_steps(steps: int, folder: Path, config: pytest.Config) -> None:

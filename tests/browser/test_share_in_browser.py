@@ -126,6 +126,7 @@ def test_30_mb_dropped_on_a_write_share_arrive_byte_for_byte(
     assert shared["token"] not in service.log()
 
 
+@pytest.mark.once
 def test_a_file_is_chosen_and_sent_with_the_keyboard_alone(
     visitor: Visitor, share: Share, owner: RemoteClient, tmp_path: Path
 ) -> None:
@@ -153,6 +154,7 @@ def test_a_file_is_chosen_and_sent_with_the_keyboard_alone(
     assert visitor.complaints == []
 
 
+@pytest.mark.once
 def test_an_upload_can_be_cancelled(
     visitor: Visitor, share: Share, owner: RemoteClient, tmp_path: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_an_upload_can_be_cancelled(
     assert owner.get(f"/files/{shared['file_id']}")["version"] == 1
 
 
+@pytest.mark.once
 def test_only_one_file_is_taken_and_no_folder(
     visitor: Visitor, share: Share, owner: RemoteClient, tmp_path: Path
 ) -> None:
@@ -185,6 +188,7 @@ def test_only_one_file_is_taken_and_no_folder(
     assert owner.get(f"/files/{shared['file_id']}")["version"] == 1
 
 
+@pytest.mark.once
 def test_a_commit_is_tried_again_when_the_store_does_not_answer(
     visitor: Visitor, share: Share, tmp_path: Path
 ) -> None:
@@ -202,6 +206,7 @@ def test_a_commit_is_tried_again_when_the_store_does_not_answer(
     status(page).to_have_text("Done. Your file is now version 2.")
 
 
+@pytest.mark.once
 def test_what_the_store_refuses_and_what_the_service_refuses_is_said(
     visitor: Visitor, share: Share, owner: RemoteClient, tmp_path: Path
 ) -> None:
@@ -256,6 +261,7 @@ def test_the_button_downloads_the_file_with_and_without_javascript(
     assert shared["token"] not in service.log()
 
 
+@pytest.mark.once
 def test_without_a_password_the_button_downloads_at_once_under_the_files_name(
     visitor: Visitor, share: Share
 ) -> None:
@@ -267,6 +273,7 @@ def test_without_a_password_the_button_downloads_at_once_under_the_files_name(
     assert visitor.complaints == []
 
 
+@pytest.mark.once
 def test_the_right_password_shows_the_details_and_lets_upload_and_download(
     visitor: Visitor, share: Share, owner: RemoteClient, tmp_path: Path
 ) -> None:
@@ -294,6 +301,7 @@ def test_the_right_password_shows_the_details_and_lets_upload_and_download(
     assert visitor.complaints == []
 
 
+@pytest.mark.once
 def test_too_many_wrong_passwords_are_answered_with_how_long_to_wait(
     visitor: Visitor, share: Share
 ) -> None:
@@ -306,6 +314,7 @@ def test_too_many_wrong_passwords_are_answered_with_how_long_to_wait(
     expect(page.get_by_role("alert")).to_have_text("Too many attempts. Try again in 15 minutes.")
 
 
+@pytest.mark.once
 def test_a_share_that_expires_while_its_page_is_open_says_so(
     visitor: Visitor, share: Share, service: Server, tmp_path: Path
 ) -> None:
@@ -325,6 +334,7 @@ def test_a_share_that_expires_while_its_page_is_open_says_so(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.once
 def test_a_phone_shows_all_of_it_in_light_and_dark_without_scrolling_sideways(
     visitor: Visitor, share: Share, scheme: str
 ) -> None:
@@ -344,6 +354,7 @@ def test_a_phone_shows_all_of_it_in_light_and_dark_without_scrolling_sideways(
     assert (page.evaluate(brightness) < 128) == (scheme == "dark")
 
 
+@pytest.mark.once
 def test_the_browsers_sha_256_is_that_of_the_standard(visitor: Visitor, share: Share) -> None:
     page = visitor.open(share(b"first", "write")["url"])
     pieces = [[length] for length in range(200)]
@@ -355,6 +366,7 @@ def test_the_browsers_sha_256_is_that_of_the_standard(visitor: Visitor, share: S
     assert page.evaluate(HASH, pieces) == expected
 
 
+@pytest.mark.once
 def test_the_length_of_a_file_that_is_hashed_may_need_more_than_32_bits(
     visitor: Visitor, share: Share
 ) -> None:

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from .store_process import BUCKET, HTTP, Store
 
+pytestmark = pytest.mark.once
+
 StartStore = Callable[..., Store]
 
 PARTS = [b"a" * (5 << 20), b"the last one may be small"]

@@ -2,7 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from .store_process import BUCKET, Store
+
+pytestmark = pytest.mark.once
 
 NEW = {"if-none-match": "*"}
 

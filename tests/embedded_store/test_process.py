@@ -15,6 +15,8 @@ import pytest
 
 from .store_process import BUCKET, HTTP, REPOSITORY, Store, command, environment
 
+pytestmark = pytest.mark.once
+
 StartStore = Callable[..., Store]
 
 PRIVATE_MOUNT = subprocess.run(

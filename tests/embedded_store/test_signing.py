@@ -12,6 +12,8 @@ import pytest
 
 from .store_process import BUCKET, HTTP, SECRET_KEY, Store
 
+pytestmark = pytest.mark.once
+
 BODY = b"twelve bytes"
 OTHER = b"other  bytes"
 

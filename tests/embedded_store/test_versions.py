@@ -4,6 +4,8 @@ import pytest
 
 from .store_process import BUCKET, HTTP, Store
 
+pytestmark = pytest.mark.once
+
 ORIGIN = {"origin": "https://drive.example"}
 
 

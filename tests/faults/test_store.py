@@ -193,7 +193,7 @@ def head_answer_size(service: Service, key: str) -> int:
 
 
 @pytest.mark.parametrize("connection", ["pooled", "fresh"])
-@pytest.mark.parametrize("every", [79, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [79, pytest.param(7, marks=pytest.mark.slow)])
 def test_a_commit_whose_answer_to_head_was_cut_once_pins_the_right_version(
     service: Service, owner: RemoteClient, connection: str, every: int
 ) -> None:
@@ -223,7 +223,7 @@ def test_a_commit_whose_answer_to_head_was_cut_once_pins_the_right_version(
     [
         ("commit, HEAD", 400),
         ("commit of parts, complete", 400),
-        *(pytest.param(name, 25, marks=pytest.mark.slow) for name in COMMITS),
+        *(pytest.param(name, 75, marks=pytest.mark.slow) for name in COMMITS),
     ],
 )
 def test_an_answer_that_is_cut_again_and_again_is_503_or_the_right_commit(
