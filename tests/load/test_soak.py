@@ -177,7 +177,9 @@ def _connections(service: Server) -> int:
     database = urlsplit(service.environment["DATABASE_URL"]).path[1:]
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         found = connection.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [database]
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = %s AND backend_type = 'client backend'",
+            [database],
         ).fetchone()
     assert found is not None
     return int(found[0])
