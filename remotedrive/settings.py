@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -149,7 +149,7 @@ def _database() -> dict[str, Any]:
             DATA_DIR.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error.strerror}") from error
-        url = f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
+        url = f"sqlite:///{quote(str(DATA_DIR / 'db.sqlite3'))}"
     try:
         # Persistent connections belong to the threads of the server's pool, which live as long
         # as the process; a lost one is noticed and made anew before the next request uses it.

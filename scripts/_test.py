@@ -50,7 +50,10 @@ def main() -> int:
             fail(f"Not in order: {', '.join(failed)}. The tests were not run.")
         if options.full:
             return _full(processes, arguments, environment)
-        return _pytest(processes, ["-m", "not slow", *arguments], environment)
+        # Who names a file gets all of it, the slow tests too.
+        named = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
+        chosen = [] if named else ["-m", "not slow"]
+        return _pytest(processes, [*chosen, *arguments], environment)
     except Stopped:
         return 130
     except Died as death:
@@ -65,7 +68,8 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
         prog="scripts/test",
         description="Check formatting, lint, types, layers, migrations and shell scripts, then run "
         "the tests on SQLite and the embedded store.",
-        epilog="All other arguments are pytest's; with any of them only pytest runs.",
+        epilog="All other arguments are pytest's; with any of them only pytest runs. "
+        "Of a file that is named the slow tests run, too.",
         allow_abbrev=False,
     )
     parser.add_argument(

@@ -66,7 +66,8 @@ def names_read() -> set[str]:
 
 def table() -> dict[str, str]:
     """Return the document's settings, each with its default."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", DOCUMENT.read_text(), re.MULTILINE)
+    section = DOCUMENT.read_text().partition("\n## Settings\n")[2]
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", section, re.MULTILINE)
     assert len(rows) == len(dict(rows)), "a setting stands there twice"
     return dict(rows)
 
@@ -287,6 +288,13 @@ def test_a_data_folder_that_cannot_be_stops_the_start(load: Load, tmp_path: Path
 
 
 # The file in the data folder
+
+
+def test_a_data_folder_may_have_any_name(load: Load, tmp_path: Path) -> None:
+    folder = tmp_path / "a b%20c#d?e"
+    database = load(DATA_DIR=str(folder))["DATABASES"]["default"]
+    assert database["NAME"] == str(folder / "db.sqlite3")
+
 
 
 def write(folder: Path, text: str) -> None:
