@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from remotedrive.connections import IDLE_SECONDS
 from tests.asgi_server import wait_for
 from tests.support.audit import audit
 from tests.support.client import Answer, put, sha256
@@ -97,18 +98,26 @@ def server(tmp_path_factory: pytest.TempPathFactory, store: object) -> Iterator[
 class KeptConnection(httpx.BaseTransport):
     """One connection for all requests, of a client that does not look whether it is still open.
 
-    httpx's own pool does, and hides all but the shortest moments from a test.
+    httpx's own pool does, and hides all but the shortest moments from a test. What was idle for
+    long it does not use again: a worker that ends closes that.
     """
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._used = 0.0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if time.monotonic() - self._used > IDLE_SECONDS / 2:
+            self._connection.close()
         target, headers = request.url.raw_path.decode(), dict(request.headers)
         try:
             self._connection.request(request.method, target, request.read(), headers)
             answer = self._connection.getresponse()
-            return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+            whole = httpx.Response(
+                answer.status, headers=answer.getheaders(), content=answer.read()
+            )
+            self._used = time.monotonic()
+            return whole
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise httpx.ReadError(repr(error)) from error
