@@ -18,6 +18,7 @@ SETTINGS = (
     "SECRET_KEY",
     "DATABASE_URL",
     "JWT_SECRET",
+    "JWT_SECRET_OLD",
     "JWT_ISSUER",
     "JWT_AUDIENCE",
     "JWT_CREATE_USERS",

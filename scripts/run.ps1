@@ -35,7 +35,8 @@ $Python = "$Root\.venv\Scripts\python.exe"
 $User = 'alice'
 # What another terminal must know to speak to the same database and store, with the same keys.
 $Settings = @(
-    'SECRET_KEY', 'DATABASE_URL', 'JWT_SECRET', 'JWT_ISSUER', 'JWT_AUDIENCE', 'JWT_CREATE_USERS',
+    'SECRET_KEY', 'DATABASE_URL', 'JWT_SECRET', 'JWT_SECRET_OLD', 'JWT_ISSUER', 'JWT_AUDIENCE',
+    'JWT_CREATE_USERS',
     'MINIO_ENDPOINT', 'MINIO_PUBLIC_ENDPOINT', 'MINIO_ACCESS_KEY', 'MINIO_SECRET_KEY',
     'MINIO_UPLOAD_ACCESS_KEY', 'MINIO_UPLOAD_SECRET_KEY', 'MINIO_BUCKET', 'MINIO_REGION'
 )

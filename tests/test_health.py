@@ -110,7 +110,7 @@ def test_a_store_that_hangs_is_given_up_in_time(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_waits_for_an_answer_that_another_one_waits_for(
+def test_nobody_waits_long_for_an_answer_that_another_one_waits_for(
     anonymous: Client, store_proxy: TcpProxy, settings: Settings
 ) -> None:
     settings.STORE_TIMEOUT = 2
@@ -130,6 +130,25 @@ def test_nobody_waits_for_an_answer_that_another_one_waits_for(
     assert asking.is_alive()
     asking.join(timeout=20)
     not_ready(answers[0], "store-unavailable", store="does not answer")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_who_ask_at_once_all_get_the_first_answer(store_proxy: TcpProxy) -> None:
+    statuses: list[int] = []
+
+    def ask() -> None:
+        try:
+            statuses.append(Client(None).get("/readyz").status)
+        finally:
+            connection.close()
+
+    store_proxy.delay(0.3)
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(timeout=20)
+    assert statuses == [200] * 4
 
 
 def test_the_store_is_asked_at_most_once_a_second(anonymous: Client, store_proxy: TcpProxy) -> None:

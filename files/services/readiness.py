@@ -12,6 +12,7 @@ from files.exceptions import StoreUnavailable
 from files.object_store import store
 
 _STORE_ASKED_AT_MOST_EVERY = 1.0  # seconds
+_FIRST_WAIT = 1.0  # seconds
 
 
 class _Known:
@@ -44,8 +45,11 @@ def _database_problem() -> str | None:
 
 
 def _store_problem() -> str | None:
-    """Ask the store at most once a second, in one thread; meanwhile the last answer holds."""
-    if _Known.asking.acquire(blocking=False):
+    """Ask the store at most once a second, in one thread; meanwhile the last answer holds.
+
+    There is none yet for the first ones who come at once: they wait for it, but not long.
+    """
+    if _Known.asking.acquire(timeout=_FIRST_WAIT if _Known.asked_at == float("-inf") else 0):
         try:
             if time.monotonic() - _Known.asked_at > _STORE_ASKED_AT_MOST_EVERY:
                 _Known.store_problem = _ask_store()
