@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import partial
 from itertools import count
-from threading import Barrier
 
 import pytest
 
-from tests.support.client import Answer, assert_problem, sha256
+from tests.support.client import assert_problem, sha256
 from tests.support.server import RemoteClient, Server, running
+from tests.support.together import served_at_once
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -34,24 +32,6 @@ def owner(server: Server) -> RemoteClient:
     return owner
 
 
-def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
-    """Make all calls at the same moment, each in a thread; a 503 is repeated, as it asks for."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], Answer]) -> Answer:
-        barrier.wait()
-        answer = call()
-        for _ in range(10):
-            if answer.status != 503:
-                break
-            time.sleep(int(answer.headers["Retry-After"]))
-            answer = call()
-        return answer
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls))
-
-
 def versions_of(owner: RemoteClient, file_id: str) -> list[int]:
     listed = owner.get(f"/files/{file_id}/versions?page_size=200")
     return [version["version"] for version in listed["results"]]
@@ -60,7 +40,7 @@ def versions_of(owner: RemoteClient, file_id: str) -> list[int]:
 def test_fifty_equal_commits_make_one_version(owner: RemoteClient) -> None:
     data = b"once"
     key = owner.put(data)["key"]
-    answers = at_once([partial(owner.commit, key, data)] * 50)
+    answers = served_at_once([partial(owner.commit, key, data)] * 50)
     assert Counter(answer.status for answer in answers) == {201: 1, 200: 49}
     assert all(answer.json == answers[0].json for answer in answers)
     assert len(owner.get("/files")["results"]) == 1
@@ -71,7 +51,7 @@ def test_fifty_commits_onto_one_file_make_the_versions_1_to_50(owner: RemoteClie
     bodies = [f"version {number}".encode() for number in range(50)]
     file_id = owner.upload(bodies[0])["fileId"]
     keys = [owner.put(body, file_id=file_id)["key"] for body in bodies[1:]]
-    answers = at_once(
+    answers = served_at_once(
         [partial(owner.commit, key, body) for key, body in zip(keys, bodies[1:], strict=True)]
     )
     # 200: the answer to a commit that was done came too late, and it was repeated.
@@ -91,7 +71,7 @@ def test_of_many_commits_with_the_same_base_version_exactly_one_wins(owner: Remo
     file_id = owner.upload(b"base")["fileId"]
     bodies = [f"from base {number}".encode() for number in range(20)]
     keys = [owner.put(body, file_id=file_id, base_version=1)["key"] for body in bodies]
-    answers = at_once(
+    answers = served_at_once(
         [partial(owner.commit, key, body) for key, body in zip(keys, bodies, strict=True)]
     )
     assert Counter(answer.status for answer in answers) == {201: 1, 412: 19}
@@ -111,7 +91,7 @@ def test_a_commit_and_an_abort_at_once_leave_the_state_of_the_winner(owner: Remo
         upload = f"/uploads/{begun['upload_id']}"
         commits = [partial(owner.commit, begun["key"], data)] * 2
         aborts = [partial(owner.delete, upload)] * 2
-        *committed, aborted, aborted_too = at_once([*commits, *aborts])
+        *committed, aborted, aborted_too = served_at_once([*commits, *aborts])
         state = owner.get(upload)["state"]
         if state == "committed":
             assert sorted(answer.status for answer in committed) == [200, 201]
@@ -133,7 +113,7 @@ def test_the_same_idempotency_key_at_once_begins_one_upload(owner: RemoteClient)
     body = {"filename": "a.txt", "size": 4}
     headers = {"Idempotency-Key": "same"}
     begin = partial(owner.post, "/files/init-upload", body, headers=headers)
-    answers = at_once([begin] * 20)
+    answers = served_at_once([begin] * 20)
     assert {answer.status for answer in answers} == {201}
     assert len({answer["upload_id"] for answer in answers}) == 1
     assert len(owner.get("/uploads")["results"]) == 1
@@ -141,6 +121,6 @@ def test_the_same_idempotency_key_at_once_begins_one_upload(owner: RemoteClient)
 
 def test_the_first_requests_of_a_new_person_at_once_make_one_user(server: Server) -> None:
     newcomer = server.client("newcomer")
-    answers = at_once([partial(newcomer.init, b"x")] * 20)
+    answers = served_at_once([partial(newcomer.init, b"x")] * 20)
     assert {answer.status for answer in answers} == {201}
     assert len(newcomer.get("/uploads")["results"]) == 20

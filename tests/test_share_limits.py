@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import timedelta
-from threading import Barrier
+from functools import partial
 
 import pytest
 from django.utils import timezone
 
 from files.models import Share
 from tests.support.audit import audit
-from tests.support.client import Answer, Client, assert_problem, fetch
+from tests.support.client import Client, assert_problem, fetch
 from tests.support.server import Server, running
 from tests.support.shares import events, share
+from tests.support.together import served_at_once
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -28,26 +27,10 @@ def server(store: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         audit(server.environment)
 
 
-def at_once(number: int, call: Callable[[], Answer]) -> list[Answer]:
-    """Make so many calls at the same moment; a 503 is repeated, as it asks for."""
-    barrier = Barrier(number)
-
-    def run(_: int) -> Answer:
-        barrier.wait()
-        answer = call()
-        while answer.status == 503:
-            time.sleep(0.2)
-            answer = call()
-        return answer
-
-    with ThreadPoolExecutor(number) as threads:
-        return list(threads.map(run, range(number)))
-
-
 def test_of_fifty_downloads_at_once_exactly_as_many_as_allowed_succeed(server: Server) -> None:
     owner = server.client("owner")
     shared = share(owner, server.client(None), max_downloads=9)
-    answers = at_once(50, shared.download)
+    answers = served_at_once([shared.download] * 50)
     assert Counter(answer.status for answer in answers) == {200: 9, 410: 41}
     for answer in answers:
         if answer.status == 200:
@@ -62,7 +45,7 @@ def test_of_fifty_downloads_at_once_exactly_as_many_as_allowed_succeed(server: S
 def test_of_many_wrong_passwords_at_once_ten_are_told_to_be_wrong(server: Server) -> None:
     owner = server.client("owner")
     shared = share(owner, server.client(None), password="right")
-    answers = at_once(30, lambda: shared.download("wrong"))
+    answers = served_at_once([partial(shared.download, "wrong")] * 30)
     assert Counter(answer.status for answer in answers) == {401: 10, 429: 20}
     server.kill()
     server.start()

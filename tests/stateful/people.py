@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import ClassVar, TypeVar
 from uuid import uuid4
 
@@ -38,18 +36,6 @@ def hold(answer: Answer, expected: Expected) -> Answer:
         return assert_problem(answer, expected.status, expected.code)
     assert answer.status == expected.status, answer.json
     return answer
-
-
-def at_once(calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Make all calls at the same moment, each in a thread."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], Answer]) -> Answer:
-        barrier.wait()
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls))
 
 
 class People(RuleBasedStateMachine):

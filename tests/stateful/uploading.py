@@ -14,8 +14,9 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from tests.stateful import model
 from tests.stateful.model import COMMITTED, NOT_FOUND, CommitArguments, Expected, File, Upload
-from tests.stateful.people import PEOPLE, PICKS, People, at_once, hold
+from tests.stateful.people import PEOPLE, PICKS, People, hold
 from tests.support.client import Answer, assert_problem, put, sha256
+from tests.support.together import at_once
 
 SIZES = st.sampled_from([0, 1, 100, 5_000, 70_000])
 
