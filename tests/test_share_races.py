@@ -32,7 +32,7 @@ def server(proxy: TcpProxy, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     folder: Path = tmp_path_factory.mktemp("service")
     public = settings.MINIO_PUBLIC_ENDPOINT
     endpoints = {"MINIO_ENDPOINT": proxy.endpoint, "MINIO_PUBLIC_ENDPOINT": public}
-    with running(folder, **endpoints) as server:
+    with running(folder, workers=1, **endpoints) as server:
         yield server
         audit(server.environment)
         assert "deadlock" not in server.log()

@@ -55,7 +55,7 @@ def proxied(folder: Path, *, store: str | None = None, **environment: str) -> It
     with TcpProxy((str(address.hostname), int(address.port or 80))) as proxy:
         ways = {"MINIO_ENDPOINT": proxy.endpoint, "MINIO_PUBLIC_ENDPOINT": endpoint}
         timeout = {"STORE_TIMEOUT": str(STORE_TIMEOUT)}
-        with running(folder, **ways, **timeout | environment) as server:
+        with running(folder, workers=1, **ways, **timeout | environment) as server:
             yield Service(server, proxy)
 
 
