@@ -37,12 +37,7 @@ def answering(service: Server) -> list[int]:
     assert service.process is not None
     if service.workers == 1:
         return [service.process.pid]
-    # The supervisor's other child belongs to Python's multiprocessing.
-    return [
-        pid
-        for pid in service.worker_pids()
-        if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    return service.worker_pids()
 
 
 def _bytes(status: str, name: str) -> int:

@@ -133,19 +133,15 @@ class Server:
         assert self.process is not None
         # First the one that would start new workers.
         self.process.send_signal(signal.SIGSTOP)
-        for worker in self.worker_pids():
-            os.kill(worker, signal.SIGKILL)
+        # Also one that does not look like a worker yet.
+        for child in self._children():
+            os.kill(child, signal.SIGKILL)
         self.process.kill()
         self._wait()
 
     def worker_pids(self) -> list[int]:
         """Return the processes that answer requests where there are several workers."""
-        assert self.process is not None
-        if self.workers == 1:
-            return []
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children if _is_worker(child)]
+        return [child for child in self._children() if _is_worker(child)]
 
     def close(self) -> None:
         """End the process if there is one, and drop the database."""
@@ -179,6 +175,14 @@ class Server:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def _children(self) -> list[int]:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            return []
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children]
 
     def _answers(self) -> bool:
         try:
@@ -228,7 +232,7 @@ class _Database:
                 connection.execute(statement.encode())
 
 
-def _is_worker(pid: str) -> bool:
+def _is_worker(pid: int) -> bool:
     """Return whether this is a worker, and not the resource tracker that multiprocessing starts."""
     try:
         return b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes()
