@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,8 +19,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="remotedrive-test-")
-atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
+if "mypy" in sys.modules:
+    # It ends without running what is registered for the end, and needs no folder of its own.
+    os.environ["DATA_DIR"] = str(Path(__file__).parent.parent / ".mypy_cache" / "data")
+else:
+    os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="remotedrive-test-")
+    atexit.register(shutil.rmtree, os.environ["DATA_DIR"], ignore_errors=True)
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" * 3)
 os.environ.setdefault("JWT_SECRET", "also-only-for-tests-" * 2)
 EMBEDDED_STORE_PORT = None
