@@ -20,6 +20,8 @@ from tests.asgi_server import ROOT, Server, read_answer, running, wait_for
 LIMIT = 64 * 1024
 PROBLEM = "application/problem+json"
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:

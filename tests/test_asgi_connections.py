@@ -16,6 +16,8 @@ from remotedrive import connections
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
+pytestmark = pytest.mark.once
+
 
 async def empty(scope: Any, receive: Any, send: Any) -> None:
     """Answer 204."""

@@ -13,6 +13,8 @@ import pytest
 
 from tests.asgi_server import Server, read_answer, running, wait_for
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:

@@ -27,6 +27,8 @@ SECRETS = sorted(
 )
 OURS = ("setup", "api", "tools")
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def compose_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:

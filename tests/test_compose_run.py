@@ -6,7 +6,6 @@ It has a database and a store of its own, so one run is enough, whatever the oth
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -25,10 +24,7 @@ SMOKE_WITH_NEW_TOKEN = (
     f"TOKEN=$(docker compose exec -T api python manage.py mint_jwt alice --create) '{SMOKE}'"
 )
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif("DATABASE_URL" in os.environ, reason="runs on servers of its own"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from tests.support.client import Client, assert_invalid
 SLOW = "a/b" + "; " * 125 + ","
 
 
+@pytest.mark.once
 def test_a_media_type_made_to_be_slow_is_refused_at_once() -> None:
     # In a process of its own, which can be ended: a regular expression cannot be interrupted.
     code = (

@@ -42,6 +42,7 @@ PUBLIC = ["/healthz", "/readyz", "/problems/invalid"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 
+@pytest.mark.once
 def test_the_paths_tried_here_are_all_that_the_api_has() -> None:
     def routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
         for pattern in patterns:
@@ -79,6 +80,7 @@ def test_a_code_that_is_none_is_not_explained(anonymous: Client, code: str) -> N
     assert_problem(anonymous.get(f"/problems/{code}"), 404, "not-found")
 
 
+@pytest.mark.once
 def test_every_domain_error_has_its_code_in_the_catalogue() -> None:
     def subclasses(error: type[exceptions.DriveError]) -> Iterator[type[exceptions.DriveError]]:
         for subclass in error.__subclasses__():
@@ -90,6 +92,7 @@ def test_every_domain_error_has_its_code_in_the_catalogue() -> None:
     assert codes <= problems.CATALOGUE.keys()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("code", problems.CATALOGUE)
 def test_every_problem_has_the_members_and_headers_that_it_must(code: str) -> None:
     response = problems.response(code)
@@ -101,6 +104,7 @@ def test_every_problem_has_the_members_and_headers_that_it_must(code: str) -> No
     assert response.has_header("WWW-Authenticate") == challenged
 
 
+@pytest.mark.once
 def test_a_titles_code_and_status_are_its_own() -> None:
     assert len({entry.title for entry in problems.CATALOGUE.values()}) == len(problems.CATALOGUE)
     assert all(400 <= entry.status < 600 for entry in problems.CATALOGUE.values())

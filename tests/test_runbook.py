@@ -23,12 +23,7 @@ from tests.support.client import Answer, put, sha256
 from tests.support.server import ROOT, RemoteClient, Server, _free_port
 from tests.test_kill import Uploader
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "DATABASE_URL" in os.environ, reason="it brings its own servers; once will do"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 LARGE = b"".join(bytes([number]) * (1 << 20) for number in range(17))
 
 

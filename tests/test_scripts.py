@@ -1,7 +1,4 @@
-"""`scripts/run` from outside: what it says, what it keeps, and that it leaves nothing behind.
-
-The installation is left out, since it would change the environment that these tests run in.
-"""
+"""`scripts/run` from outside: what it says, what it keeps, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,27 +11,19 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from remotedrive.environment import read_env_file
-from tests import settings as test_settings
+from tests.support.run_script import ROOT, SECONDS, Run, clean_environment, free_port, run
 
-ROOT = Path(__file__).resolve().parent.parent
+__all__ = ["run"]
+
+pytestmark = pytest.mark.once
+
 SCRIPTS = ROOT / "scripts"
-WITHOUT_INSTALLATION = (
-    "import sys; sys.path.insert(0, 'scripts'); import _run;"
-    "_run.ensure_installed = lambda requirements: None; sys.exit(_run.main())"
-)
-SECONDS = 60
-
-
-def clean_environment() -> dict[str, str]:
-    others = ("MINIO_", "JWT_", "DATABASE_URL", "DATA_DIR", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
-    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
 def script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,12 +37,6 @@ def script(name: str, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -64,51 +47,6 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-
-
-class Run:
-    """One `scripts/run` in a process group of its own, with a data folder and ports of its own."""
-
-    def __init__(self, data: Path) -> None:
-        self.data, self.port, self.store_port = data, free_port(), free_port()
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        ports = ["--port", str(self.port), "--store-port", str(self.store_port)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WITHOUT_INSTALLATION, *ports, "--data", self.data, *arguments],
-            cwd=ROOT,
-            env=clean_environment() | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        )
-        return self.process
-
-    def read_banner(self) -> str:
-        """Return what was printed, once all is ready."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if line.startswith("api commit"):
-                return "".join(lines)
-        pytest.fail(f"it ended: {self.process.communicate()}")
-
-    def end(self) -> None:
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate()
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
-    started = Run(tmp_path / "data")
-    yield started
-    started.end()
 
 
 def children(pid: int) -> dict[str, int]:
@@ -233,22 +171,6 @@ def test_with_another_store_named_none_is_started_and_its_keys_are_not_invented(
     assert said == "MINIO_ACCESS_KEY is not set\n"
     written = read_env_file(run.data / "env")
     assert set(written) == {"SECRET_KEY", "JWT_SECRET", "MINIO_ENDPOINT"}
-
-
-@pytest.mark.skipif(
-    "DATABASE_URL" not in os.environ or test_settings.EMBEDDED_STORE_PORT is not None,
-    reason="needs another database and another store",
-)
-def test_it_uses_the_database_and_the_store_that_the_environment_names(run: Run) -> None:
-    names = ("DATABASE_URL", "MINIO_ENDPOINT", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
-    named = {name: os.environ[name] for name in names}
-    smoke = run.start("--with-smoke", **named)
-    said, complaints = smoke.communicate(timeout=SECONDS)
-    assert "every byte the same" in said, complaints
-    assert smoke.returncode == 0
-    written = read_env_file(run.data / "env")
-    assert named.items() <= written.items()
-    assert {path.name for path in run.data.iterdir()} == {"env", "secrets"}
 
 
 def test_the_env_file_names_every_setting_that_another_terminal_needs(

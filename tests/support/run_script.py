@@ -1,0 +1,80 @@
+"""`scripts/run` as a process of its own; its installation is left out.
+
+That would change the environment that the tests run in.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+_WITHOUT_INSTALLATION = (
+    "import sys; sys.path.insert(0, 'scripts'); import _run;"
+    "_run.ensure_installed = lambda requirements: None; sys.exit(_run.main())"
+)
+SECONDS = 60
+
+
+def clean_environment() -> dict[str, str]:
+    others = ("MINIO_", "JWT_", "DATABASE_URL", "DATA_DIR", "SECRET_KEY", "DJANGO_SETTINGS_MODULE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Run:
+    """One `scripts/run` in a process group of its own, with a data folder and ports of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data, self.port, self.store_port = data, free_port(), free_port()
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        ports = ["--port", str(self.port), "--store-port", str(self.store_port)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _WITHOUT_INSTALLATION, *ports, "--data", self.data, *arguments],
+            cwd=ROOT,
+            env=clean_environment() | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,
+        )
+        return self.process
+
+    def read_banner(self) -> str:
+        """Return what was printed, once all is ready."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if line.startswith("api commit"):
+                return "".join(lines)
+        pytest.fail(f"it ended: {self.process.communicate()}")
+
+    def end(self) -> None:
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.communicate()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    started = Run(tmp_path / "data")
+    yield started
+    started.end()
