@@ -146,16 +146,14 @@ def _public_addresses() -> Iterator[CheckMessage]:
 
 
 def _reach(host: str) -> int:
-    """Return from where `host` can be reached: 0 this machine, 1 its network, 2 beyond."""
+    """Return from where `host` can be reached: 0 this machine, 1 its network, 2 perhaps beyond."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         if host == "localhost" or host.endswith(".localhost"):
             return 0
         return 2 if "." in host else 1
-    if address.is_loopback or address.is_unspecified:
-        return 0
-    return 2 if address.is_global else 1
+    return 0 if address.is_loopback or address.is_unspecified else 2
 
 
 @register(Tags.security, deploy=True)

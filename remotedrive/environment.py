@@ -20,7 +20,9 @@ gives none of it, so that no address meets another store's keys."""
 
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_PLACEHOLDER = re.compile(r"change[-_ ]?me", re.IGNORECASE)
+_PLACEHOLDER = re.compile(
+    r"(?<![a-z])(change|replace)[-_ ]?me(?![a-z])|^your[-_ ]|^<.*>$", re.IGNORECASE
+)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -45,7 +47,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def is_placeholder(secret: str) -> bool:
-    """Say whether `secret` is what an example has in its place: `change-me`, in any spelling."""
+    """Say whether `secret` is what examples have in its place: `change-me`, `<secret>`."""
     return _PLACEHOLDER.search(secret) is not None
 
 
@@ -115,12 +117,15 @@ class Environment:
         if self.optional(name) is None:
             return []
         try:
-            return [str(ipaddress.ip_network(item)) for item in self.list(name, default="")]
+            networks = [ipaddress.ip_network(item) for item in self.list(name, default="")]
         except ValueError:
             # Its own message would repeat the value.
             raise ImproperlyConfigured(
                 f"{name} must be a list of IP addresses and networks, like 10.0.0.5,10.1.0.0/16"
             ) from None
+        if any(network.prefixlen == 0 for network in networks):
+            raise ImproperlyConfigured(f"{name} must not be every address there is")
+        return [str(network) for network in networks]
 
     def list(self, name: str, default: str) -> list[str]:
         """Return the comma separated items, without blanks around them."""

@@ -144,6 +144,11 @@ def test_whatever_else_came_by_http_is_refused(behind: Server, method: str, path
         assert "https" in answer["detail"]
 
 
+def test_a_password_of_a_share_that_came_by_http_is_refused(behind: Server) -> None:
+    answer = behind.client(None).get("/s/token/download", headers={"X-Share-Password": "secret"})
+    assert_problem(answer, 403, "permission-denied")
+
+
 def test_probes_are_answered_by_http(behind: Server) -> None:
     assert behind.http.get("/healthz").status_code == 200
     assert behind.http.get("/readyz").status_code == 200
