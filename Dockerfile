@@ -1,5 +1,5 @@
 # The image of the service. It holds the pinned requirements and the two packages that it serves
-# from; compilers, pip and tests stay outside. All settings come from the environment.
+# from; compilers and tests stay outside. All settings come from the environment.
 
 FROM python:3.11-slim-bookworm AS builder
 COPY requirements.txt /build/requirements.txt
@@ -23,7 +23,8 @@ COPY --from=builder /venv /venv
 COPY manage.py ./
 COPY remotedrive ./remotedrive
 COPY files ./files
-RUN ["python", "-m", "compileall", "-q", "remotedrive", "files"]
+# A checkout made under a strict umask has files that only its owner may read.
+RUN chmod -R a+rX /app && python -m compileall -q remotedrive files
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable
@@ -137,6 +138,8 @@ class Commands:
         return any(each.depends_on.get(service.name) == completed for each in others)
 
     def _start(self, services: list[Service], *, anew: bool = False) -> None:
+        # As Docker Compose does: what is outdated ends first, before anything is started.
+        self._stop([each for each in services if self._is_outdated(each, anew=anew)])
         for service in services:
             for name, condition in service.depends_on.items():
                 if condition == "service_healthy" and self._host.services[name] in services:
@@ -144,13 +147,16 @@ class Commands:
             if self._ends(service):
                 self._host.run_once(service)
                 continue
-            process = self._host.process(service)
-            if process is not None and process.is_alive():
-                if process.config == self._host.config(service) and not anew:
-                    continue
-                self._host.stop(service)
+            if self._host.is_running(service):
+                continue
             self._host.start(service)
             say(f"{service.name}: started")
+
+    def _is_outdated(self, service: Service, *, anew: bool) -> bool:
+        process = self._host.process(service)
+        if process is None or not process.is_alive():
+            return False
+        return anew or process.config != self._host.config(service)
 
     def _stay(self, services: list[Service]) -> int:
         """Stay until Ctrl-C or SIGTERM, or until one ends that nobody has stopped."""
@@ -240,6 +246,8 @@ class Commands:
         (service,) = self._named([options.service])
         if not self._host.is_running(service):
             fail(f'service "{service.name}" is not running')
+        if any(re.search(r"\bkill\b.*\b1\b", each) for each in options.arguments):
+            fail(f"Process 1 is this host's own; use: kill -s HUP {service.name}")
         return self._run(service, options)
 
     def run(self, options: argparse.Namespace) -> int:

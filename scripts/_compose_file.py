@@ -28,7 +28,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _NOT_ON_A_HOST = {
     # What keeps a container in, or is Docker's own business.
     *("build", "cap_add", "cap_drop", "logging", "read_only", "security_opt", "shm_size", "tmpfs"),
-    *("restart", "user"),
+    *("pull_policy", "restart", "user"),
 }
 
 

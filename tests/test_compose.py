@@ -63,6 +63,16 @@ def test_every_image_is_pinned_to_a_version() -> None:
     assert [image for image in images if not re.search(r":[\w.-]*\d+[\w.-]*$", image)] == []
 
 
+def test_one_service_builds_the_image_and_the_others_do_not_look_for_it_elsewhere() -> None:
+    assert [name for name, each in SERVICES.items() if "build" in each] == ["api"]
+    others = [each for each in SERVICES.values() if each["image"] == SERVICES["api"]["image"]]
+    assert [each.get("pull_policy") for each in others].count("never") == len(others) - 1
+
+
+def test_the_image_can_be_read_by_its_user_however_strict_the_umask_of_the_checkout() -> None:
+    assert re.search(r"\nRUN chmod -R a\+rX /app\b", last_stage().rpartition("\nCOPY ")[2])
+
+
 def test_no_secret_has_a_default() -> None:
     assert len(SECRETS) == 7
     for name in SECRETS:
