@@ -260,8 +260,8 @@ class Commands:
         return self._run(service, options)
 
     def _run(self, service: Service, options: argparse.Namespace) -> int:
-        environment = self._host.environment(service)
-        environment |= dict(each.split("=", 1) for each in options.env)
+        added = dict(each.split("=", 1) for each in options.env)
+        environment = self._host.environment(service, added)
         command = options.arguments or service.command
         process = self._host.popen(service, command, environment=environment)
         try:

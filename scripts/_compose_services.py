@@ -18,7 +18,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,10 +137,12 @@ class Host:
             return self._project / source
         return self._folder / "volumes" / source
 
-    def environment(self, service: Service) -> dict[str, str]:
-        """Return all that a process of the service finds in its environment."""
+    def environment(
+        self, service: Service, added: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return all that a process of the service finds in its environment, with what is added."""
         kind = _kind(service)
-        given = _IMAGE_ENVIRONMENT.get(kind, {}) | service.environment
+        given = _IMAGE_ENVIRONMENT.get(kind, {}) | service.environment | dict(added or {})
         environment = {
             name: self._rewrite(value, service, own_ports=False) for name, value in given.items()
         }

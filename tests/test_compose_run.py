@@ -100,6 +100,18 @@ def test_a_new_setting_reaches_what_it_concerns_and_restarts_nothing_else(
 
 
 @pytest.mark.skipif(shutil.which("caddy") is None, reason="needs Caddy")
+def test_a_migration_that_fails_leaves_what_serves_alone(project: Compose) -> None:
+    project.do("docker compose up -d --wait")
+    before = pids(project)
+    wrong = "DATABASE_URL=postgresql://remotedrive:wrong@postgres:5432/remotedrive"
+    failed = project.shell(f"docker compose run --rm -e {wrong} setup")
+    assert failed.returncode != 0
+    assert "password authentication failed" in failed.stderr
+    assert pids(project) == before
+    project.do("docker compose run --rm setup")
+    assert files_of_alice(project)
+
+
 def test_both_names_are_served_by_the_proxy_with_tls_and_its_log_tells_no_secret() -> None:
     with compose("COMPOSE_PROFILES=proxy", "TRUSTED_PROXIES=172.30.77.2") as project:
         http, https = project.api_port + 1, project.store_port + 1
