@@ -65,7 +65,9 @@ def test_a_secret_of_less_than_32_bytes_stops_the_start(load: Load, name: str) -
 
 
 @pytest.mark.parametrize("name", SECRETS)
-@pytest.mark.parametrize("text", ["change-me", "CHANGEME", "Please_Change-Me", "change_me"])
+@pytest.mark.parametrize(
+    "text", ["change-me", "CHANGEME", "Please_Change-Me", "change_me", "replace-me", "your-secret"]
+)
 def test_a_secret_that_is_still_a_placeholder_stops_the_start(
     load: Load, name: str, text: str
 ) -> None:
@@ -81,6 +83,11 @@ def test_a_database_password_that_is_still_a_placeholder_stops_the_start(
 ) -> None:
     url = f"postgresql://user:{password}@host/name"
     assert "still a placeholder" in refused(load, "DATABASE_URL", url)
+
+
+def test_a_random_secret_with_such_letters_in_it_is_none(load: Load) -> None:
+    for text in ("exchange-meridian", "x-your-x", "a<b>c"):
+        assert load(JWT_SECRET=text + "x" * 32)["JWT_SECRET"] == text + "x" * 32
 
 
 def test_no_message_of_a_placeholder_says_more_of_the_secret(load: Load) -> None:
@@ -151,6 +158,8 @@ def test_trusted_proxies_are_addresses_and_networks(load: Load) -> None:
     assert load(TRUSTED_PROXIES=given)["TRUSTED_PROXIES"] == expected
     for text in ("*", "localhost", "10.0.0.1/8", "10.0.0", "300.0.0.1", "127.0.0.1,", "1/2/3"):
         refused(load, "TRUSTED_PROXIES", text)
+    for everyone in ("0.0.0.0/0", "::/0"):
+        refused(load, "TRUSTED_PROXIES", everyone)
 
 
 def test_an_https_address_asks_for_https_everywhere(load: Load) -> None:
