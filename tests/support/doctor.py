@@ -12,6 +12,8 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
+# The command measures the checks when it is loaded, which must be before a test takes some away.
+import files.management.commands.doctor  # noqa: F401
 from files import store_doctor
 from files.store_doctor import CHECKS, Finding
 from files.store_probe import PREFIX
