@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
 from minio.commonconfig import ENABLED
@@ -34,7 +34,16 @@ from files.store_answers import (
 )
 from files.store_guard import REST, StoreGuard
 
-__all__ = ["BucketState", "NotWritten", "ObjectStore", "ObjectVersion", "ReceivedPart", "store"]
+__all__ = [
+    "BucketState",
+    "NotRead",
+    "NotWritten",
+    "ObjectStore",
+    "ObjectVersion",
+    "OtherBytes",
+    "ReceivedPart",
+    "store",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +54,14 @@ _PARTS_OF_A_PAGE = 10_000
 
 class NotWritten(OSError):
     """What the store gave could not be written where it was to go; the cause says why."""
+
+
+class NotRead(OSError):
+    """What the store was to get could not be read where it comes from; the cause says why."""
+
+
+class OtherBytes(Exception):
+    """What the store was to get has not the checksum, or the size, that was said of it."""
 
 
 class ObjectStore:
@@ -100,50 +117,41 @@ class ObjectStore:
         key: str,
         *,
         version_id: str,
-        into: IO[bytes] | None = None,
         progress: Callable[[int], object] | None = None,
         unhurried: bool = False,
     ) -> str | None:
         """Read that very version, in bounded memory, and return `sha256:<hex>`; None if it is gone.
 
-        The bytes are written `into` a file, if one is given; raises `NotWritten`. `progress` is
-        called with the number of bytes of each piece. `unhurried` bounds each wait for the store
-        by the timeout, not the whole. S3 GetObject.
+        `progress` is called with the number of bytes of each piece. `unhurried` bounds each wait
+        for the store by the timeout, not the whole. S3 GetObject.
         """
         with self._call("sha256", unhurried=unhurried):
-            try:
-                answer = self._client.get_object(self._bucket, key, version_id=version_id)
-            except S3Error as error:
-                if is_not_there(error):
-                    return None
-                self._refuse_unreadable(error)
-                raise
-            try:
-                if answer.headers.get("x-amz-version-id") != version_id:
-                    raise UnusableAnswer("another version")
-                left = length(answer.headers)
-                digest = hashlib.sha256()
-                while piece := answer.read(_CHUNK, decode_content=False):
-                    digest.update(piece)
-                    if into is not None:
-                        _write(into, piece)
-                    left -= len(piece)
-                    if progress is not None:
-                        progress(len(piece))
-                if left:
-                    raise UnusableAnswer("not of the length announced")
-            finally:
-                answer.close()
-            return checksums.from_digest(digest.digest())
+            return self._read(key, version_id, lambda piece: None, progress)
+
+    def copy(
+        self,
+        key: str,
+        *,
+        version_id: str,
+        into: IO[bytes],
+        progress: Callable[[int], object] | None = None,
+    ) -> str | None:
+        """Write that very version `into` a file, else as `sha256` does, unhurried.
+
+        Raises `NotWritten` where the file does not take it.
+        """
+        with self._call("copy", unhurried=True):
+            return self._read(key, version_id, functools.partial(_write, into), progress)
 
     def put(
         self, key: str, data: BinaryIO, *, size: int, checksum: str, part_size: int
     ) -> ObjectVersion:
-        """Store `size` bytes as a new version of `key`; return it as HEAD describes it.
+        """Store `size` bytes of that `checksum` as a new version; return it as HEAD describes it.
 
-        More than `part_size` bytes go in parts, each held in memory; others in one PUT with their
-        `checksum`, which the store checks. Only each wait for the store is bounded by the timeout.
-        S3 PutObject, CreateMultipartUpload.
+        More than `part_size` bytes go in parts, with memory for two of them; others in one PUT
+        with their `checksum`, which the store checks, too. Only each wait for the store is bounded
+        by the timeout. Raises `NotRead` where `data` cannot be read, `OtherBytes` where they are
+        others; then there is no new version. S3 PutObject, CreateMultipartUpload.
         """
         bound: dict[str, Any] = {
             "x-amz-checksum-algorithm": "SHA256",
@@ -153,7 +161,7 @@ class ObjectStore:
             done = self._client.put_object(
                 self._bucket,
                 key,
-                data,
+                cast(BinaryIO, _Checked(data, size=size, checksum=checksum)),
                 size,
                 metadata=bound if size <= part_size else None,
                 part_size=part_size,
@@ -249,6 +257,37 @@ class ObjectStore:
                 raise
             return BucketState(exists=True, versioned=versioning.status == ENABLED)
 
+    def _read(
+        self,
+        key: str,
+        version_id: str,
+        write: Callable[[bytes], object],
+        progress: Callable[[int], object] | None,
+    ) -> str | None:
+        try:
+            answer = self._client.get_object(self._bucket, key, version_id=version_id)
+        except S3Error as error:
+            if is_not_there(error):
+                return None
+            self._refuse_unreadable(error)
+            raise
+        try:
+            if answer.headers.get("x-amz-version-id") != version_id:
+                raise UnusableAnswer("another version")
+            left = length(answer.headers)
+            digest = hashlib.sha256()
+            while piece := answer.read(_CHUNK, decode_content=False):
+                digest.update(piece)
+                write(piece)
+                left -= len(piece)
+                if progress is not None:
+                    progress(len(piece))
+            if left:
+                raise UnusableAnswer("not of the length announced")
+        finally:
+            answer.close()
+        return checksums.from_digest(digest.digest())
+
     def _stat(self, key: str, version_id: str | None) -> ObjectVersion:
         answer = self._client.stat_object(
             self._bucket,
@@ -275,7 +314,7 @@ class ObjectStore:
             ):
                 try:
                     yield
-                except (ObjectUnreadable, NotWritten):
+                except (ObjectUnreadable, NotRead, NotWritten, OtherBytes):
                     raise
                 except Exception as error:
                     # Any error: the SDK lets those of ssl, http.client, XML and int() through.
@@ -292,6 +331,32 @@ def _write(file: IO[bytes], piece: bytes) -> None:
         file.write(piece)
     except OSError as error:
         raise NotWritten(*error.args) from error
+
+
+class _Checked:
+    """A file of which the last bytes are given only when all of them have the checksum.
+
+    So the store gets no whole object of other bytes, and the file is read once.
+    """
+
+    def __init__(self, file: BinaryIO, *, size: int, checksum: str) -> None:
+        self._file = file
+        self._left = size
+        self._checksum = checksum
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        try:
+            piece = self._file.read(size)
+        except OSError as error:
+            raise NotRead(*error.args) from error
+        self._digest.update(piece)
+        self._left -= len(piece)
+        if self._left and piece:
+            return piece
+        if self._left or checksums.from_digest(self._digest.digest()) != self._checksum:
+            raise OtherBytes
+        return piece
 
 
 @functools.cache

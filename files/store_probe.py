@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from typing import Self
 
+from django.conf import settings
 from minio.error import S3Error
 
 from files import store_transport
@@ -41,6 +43,21 @@ class StoreAccess:
     upload_secret_key: str | None
     timeout: float
     """Seconds for all that belongs together."""
+
+    @classmethod
+    def of_settings(cls) -> Self:
+        """The store that the service's settings name."""
+        return cls(
+            endpoint=settings.MINIO_ENDPOINT,
+            public_endpoint=settings.MINIO_PUBLIC_ENDPOINT,
+            region=settings.MINIO_REGION,
+            bucket=settings.MINIO_BUCKET,
+            access_key=settings.MINIO_ACCESS_KEY,
+            secret_key=settings.MINIO_SECRET_KEY,
+            upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
+            upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
+            timeout=settings.STORE_TIMEOUT,
+        )
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from files.models import File, FileVersion, Integrity
+from files.services.versions import settle_integrity
+from tests.support.backups import without_versions
 from tests.support.client import Client, assert_problem, sha256
 from tests.support.server import running
 from tests.tcp_proxy import TcpProxy
@@ -197,3 +200,22 @@ def test_a_store_that_is_away_stops_the_run(
     with pytest.raises(CommandError) as stopped:
         verify("--all")
     assert stopped.value.returncode == 1
+
+
+def test_what_is_found_of_another_object_version_than_the_pinned_one_settles_nothing(
+    owner: Client, declared: Any
+) -> None:
+    stale = FileVersion.objects.get()
+    FileVersion.objects.update(store_version_id="restored")
+    assert not settle_integrity(version=stale, integrity=Integrity.CORRUPT)
+    assert FileVersion.objects.get().integrity == Integrity.DECLARED
+    assert File.objects.get().integrity == Integrity.DECLARED
+
+
+def test_a_database_that_does_not_answer_stops_the_run(owner: Client, declared: Any) -> None:
+    with (
+        connection.execute_wrapper(without_versions),
+        pytest.raises(CommandError, match="the database does not answer; 0 versions") as stopped,
+    ):
+        verify()
+    assert stopped.value.returncode == 2

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Sum
+from django.db import DatabaseError, Error
+from django.db.models import QuerySet, Sum
 from tqdm import tqdm
 
 from files.exceptions import StoreUnavailable
 from files.models import FileVersion
 from files.services.backups import Copy, Outcome
 
-_GOOD = {Outcome.DONE, Outcome.PRESENT}
+_NOT_NAMED = {Outcome.DONE, Outcome.PRESENT}
+_GOOD = _NOT_NAMED | {Outcome.CORRUPT}
 _PERHAPS_LATER = {Outcome.REFUSED}
+
+
+def total_size(found: QuerySet[FileVersion]) -> int | None:
+    """Return the bytes of these versions together, for a progress bar.
+
+    None where nobody would see it, or where it takes the database too long to say.
+    """
+    if not sys.stderr.isatty():
+        return None
+    try:
+        return found.aggregate(bytes=Sum("size"))["bytes"] or 0
+    except DatabaseError:
+        return None
 
 
 def follow(
@@ -23,22 +39,24 @@ def follow(
     *,
     words: Mapping[Outcome, str],
 ) -> None:
-    """Run `copies` to its end, given what to report progress to; name what is not good.
+    """Run `copies` to its end, given what to report progress to; name what is no copy.
 
     `words` says of each outcome what became of a version. Ends with the exit status 1 where a
     version is bad, with 2 where none is and something could not be done that may be done later.
     """
     counts: Counter[Outcome] = Counter()
     stopped = ""
-    total = FileVersion.objects.aggregate(bytes=Sum("size"))["bytes"] or 0
+    total = total_size(FileVersion.objects.all())
     with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
         try:
             for copy in copies(bar.update):
                 counts[copy.outcome] += 1
-                if copy.outcome not in _GOOD:
+                if copy.outcome not in _NOT_NAMED:
                     bar.write(f"{copy.version} ({copy.version.key}) {words[copy.outcome]}")
         except StoreUnavailable:
             stopped = "the store does not answer, or has no such bucket"
+        except Error:
+            stopped = "the database does not answer"
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             stopped = f"{where}{error.strerror or error}"

@@ -1,7 +1,8 @@
 """Copies the bytes of all versions to a folder, and brings them back into a new bucket.
 
 A restored object gets a version id of its own, so `restore` is the one place where the pin of a
-version may change: only where the store no longer has what is pinned, and only to the same bytes.
+version may change: only where the store no longer has what is pinned, or where what it has was
+found corrupt, and only to bytes of the row's checksum.
 It is for a service that is stopped. Nothing is ever deleted here.
 """
 
@@ -21,7 +22,7 @@ from django.db import transaction
 from files import checksums
 from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.models import File, FileVersion, Integrity
-from files.object_store import ObjectVersion, store
+from files.object_store import ObjectVersion, OtherBytes, store
 from files.services import versions
 from files.services.uploads import part_size
 
@@ -42,6 +43,10 @@ class Outcome(Enum):
     """The store has the pinned version, in another size: the pin is left as it is."""
     REFUSED = auto()
     """The store, which answers otherwise, does not do this one; that may be mended there."""
+    UNREADABLE = auto()
+    """What is to be copied is in the folder and cannot be read there."""
+    CORRUPT = auto()
+    """It was found corrupt before, and there is no copy from before that."""
 
 
 class NoVersionedBucket(Exception):
@@ -61,28 +66,30 @@ def back_up(
 ) -> Iterator[Copy]:
     """Copy the bytes of each version to `folder`/`key`, unless they are there.
 
-    What is there with the right size counts as copied before, with `verify` only after it was
-    read. A file appears under its name whole and checked. `progress` gets the bytes read or
-    skipped. Raises `StoreUnavailable` where the store does not answer at all, `OSError` where the
-    folder cannot be written; another run goes on from there.
+    What is there with the right size counts as copied before, with `verify` only after it was read.
+    What is known to be corrupt is not asked for. A file appears under its name whole and checked.
+    `progress` gets the bytes read or skipped. Raises `StoreUnavailable` where the store does not
+    answer at all, `OSError` where the folder cannot be written; another run goes on from there.
     """
     for version in _all_versions():
         target = folder / version.key
         if _is_copy(target, version, verify=verify):
             outcome = Outcome.PRESENT
-            if progress is not None:
-                progress(version.size)
+        elif version.integrity == Integrity.CORRUPT:
+            outcome = Outcome.CORRUPT
         else:
             outcome = _unless_refused(partial(_fetch, version, target, progress))
+        if progress is not None and outcome in (Outcome.PRESENT, Outcome.CORRUPT):
+            progress(version.size)
         yield Copy(version, outcome)
 
 
 def restore(*, folder: Path, progress: Callable[[int], object] | None = None) -> Iterator[Copy]:
     """Put what the store does not have of the versions from `folder`/`key`, and pin it.
 
-    `progress` gets the size of each version that is done with. Raises `NoVersionedBucket`,
-    `StoreUnavailable` where the store does not answer at all, `OSError` where a file cannot be
-    read; another run goes on from there.
+    So, too, what was found corrupt; where the store reads the right bytes now, that is recorded.
+    `progress` gets the size of each version that is done with. Raises `NoVersionedBucket`, and
+    `StoreUnavailable` where the store does not answer at all; another run goes on from there.
     """
     if not store().bucket_state().versioned:
         raise NoVersionedBucket
@@ -114,9 +121,14 @@ def _unless_refused(copy: Callable[[], Outcome]) -> Outcome:
 
 
 def _is_copy(path: Path, version: FileVersion, *, verify: bool) -> bool:
-    if not path.is_file() or path.stat().st_size != version.size:
+    """Return whether `path` is a copy of that size, with `verify` one of those bytes."""
+    try:
+        if not path.is_file() or path.stat().st_size != version.size:
+            return False
+        return not verify or _has_its_bytes(path, version)
+    except OSError:
+        # What cannot be read is no copy; where none can be made either, that says so.
         return False
-    return not verify or _has_its_bytes(path, version)
 
 
 def _has_its_bytes(path: Path, version: FileVersion) -> bool:
@@ -127,17 +139,14 @@ def _has_its_bytes(path: Path, version: FileVersion) -> bool:
 
 def _fetch(version: FileVersion, target: Path, progress: Callable[[int], object] | None) -> Outcome:
     """Copy the pinned bytes to `target` by way of another name in the same folder."""
+    changed = [target.parent, *(path.parent for path in target.parents if not path.exists())]
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
     temporary = Path(name)
     try:
         with open(descriptor, "wb") as file:
-            read = store().sha256(
-                version.key,
-                version_id=version.store_version_id,
-                into=file,
-                progress=progress,
-                unhurried=True,
+            read = store().copy(
+                version.key, version_id=version.store_version_id, into=file, progress=progress
             )
             file.flush()
             os.fsync(file.fileno())
@@ -146,34 +155,77 @@ def _fetch(version: FileVersion, target: Path, progress: Callable[[int], object]
         if read != version.checksum:
             return Outcome.DIFFERENT
         temporary.replace(target)
+        for folder in changed:
+            _sync(folder)
         return Outcome.DONE
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _put_back(version: FileVersion, source: Path) -> Outcome:
+def _sync(folder: Path) -> None:
+    """Let the names in `folder` outlast a power cut, as the bytes do."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        there = store().head(version.key, version_id=version.store_version_id)
-    except ObjectUnreadable:
-        # To another kind of store its id is no version id at all. It is not an object that needs
-        # headers of its own: commit pins no such version.
-        there = None
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_back(version: FileVersion, source: Path) -> Outcome:
+    there = _pinned(version)
     if there is not None:
-        return Outcome.PRESENT if there.size == version.size else Outcome.TAKEN
-    if not source.is_file():
-        return Outcome.MISSING
-    if not _is_copy(source, version, verify=True):
+        if version.integrity != Integrity.CORRUPT:
+            return Outcome.PRESENT if there.size == version.size else Outcome.TAKEN
+        if _is_good_again(version):
+            return Outcome.PRESENT
+    try:
+        if not source.is_file():
+            return Outcome.MISSING
+        if source.stat().st_size != version.size:
+            return Outcome.DIFFERENT
+        with source.open("rb") as file:
+            stored = store().put(
+                version.key,
+                file,
+                size=version.size,
+                checksum=version.checksum,
+                part_size=part_size(version.size),
+            )
+    except OtherBytes:
         return Outcome.DIFFERENT
-    with source.open("rb") as file:
-        stored = store().put(
-            version.key,
-            file,
-            size=version.size,
-            checksum=version.checksum,
-            part_size=part_size(version.size),
-        )
+    except OSError:
+        return Outcome.UNREADABLE
     _pin(version, stored)
     return Outcome.DONE
+
+
+def _pinned(version: FileVersion) -> ObjectVersion | None:
+    """Return what the store has of the pin; None if nothing.
+
+    To another kind of store a version id may be none at all, and its answer is 400. It is not an
+    object that needs headers of its own: commit pins no such version. Raises `ObjectUnreadable`
+    where the 400 may be about something else.
+    """
+    try:
+        return store().head(version.key, version_id=version.store_version_id)
+    except ObjectUnreadable:
+        # The key itself, and a version id of this store's own, must be readable the same way.
+        newest = store().head(version.key)
+        if newest is not None:
+            store().head(version.key, version_id=newest.version_id)
+    try:
+        return store().head(version.key, version_id=version.store_version_id)
+    except ObjectUnreadable:
+        return None
+
+
+def _is_good_again(version: FileVersion) -> bool:
+    """Read what is pinned by a version found corrupt; record it where it has the right bytes."""
+    read = store().sha256(version.key, version_id=version.store_version_id, unhurried=True)
+    if read != version.checksum:
+        return False
+    versions.settle_integrity(version=version, integrity=Integrity.READ)
+    return True
 
 
 def _pin(version: FileVersion, stored: ObjectVersion) -> None:
@@ -187,6 +239,7 @@ def _pin(version: FileVersion, stored: ObjectVersion) -> None:
             pk=version.pk, store_version_id=version.store_version_id
         ).update(store_version_id=stored.version_id, etag=stored.etag)
         if pinned:
+            version.store_version_id, version.etag = stored.version_id, stored.etag
             versions.settle_integrity(
                 version=version,
                 integrity=Integrity.STORE if attested else Integrity.DECLARED,

@@ -71,8 +71,9 @@ def verify(
     batch = list(found[:_BATCH])
     while batch:
         for version in random.sample(batch, len(batch)):
-            if found.filter(pk=version.pk).exists():
-                yield _verify_one(version, progress, after)
+            # Anew: another worker may have settled it, or a restore have pinned it anew.
+            if (now := found.filter(pk=version.pk).first()) is not None:
+                yield _verify_one(now, progress, after)
             elif progress is not None:
                 progress(version.size)
         after = batch[-1].pk
@@ -96,6 +97,9 @@ def _verify_one(
         integrity = Integrity.STORE
     else:
         integrity = Integrity.READ
-    if integrity != version.integrity:
-        versions.settle_integrity(version=version, integrity=integrity)
+    if integrity != version.integrity and not versions.settle_integrity(
+        version=version, integrity=integrity
+    ):
+        version.refresh_from_db()
+        return _verify_one(version, progress, after)
     return Verified(version, integrity, missing=read is None, after=after)

@@ -32,11 +32,18 @@ def point_at(file: File, version: FileVersion) -> None:
         file.save(update_fields=_REPEATED)
 
 
-def settle_integrity(*, version: FileVersion, integrity: Integrity) -> None:
-    """Record how the checksum of `version` is known now, and on its file if it is the newest."""
+def settle_integrity(*, version: FileVersion, integrity: Integrity) -> bool:
+    """Record how the checksum of `version` is known now, and on its file if it is the newest.
+
+    False, and nothing is changed, where the row pins another object version by now: what was
+    found of the one says nothing of the other.
+    """
     with transaction.atomic():
         # The file first, as a commit locks it: it may be moving to its next version just now.
         file = File.objects.select_for_update(no_key=True).get(pk=version.file_id)
-        FileVersion.objects.filter(pk=version.pk).update(integrity=integrity)
-        if file.version_current == version.version:
+        settled = FileVersion.objects.filter(
+            pk=version.pk, store_version_id=version.store_version_id
+        ).update(integrity=integrity)
+        if settled and file.version_current == version.version:
             File.objects.filter(pk=file.pk).update(integrity=integrity)
+    return bool(settled)

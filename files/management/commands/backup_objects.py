@@ -18,15 +18,17 @@ _WORDS = {
     Outcome.MISSING: "gone from the store",
     Outcome.DIFFERENT: "with other bytes in the store",
     Outcome.REFUSED: "not readable by the store",
+    Outcome.CORRUPT: "known to be corrupt",
 }
 
 
 class Command(BaseCommand):
     help = (
         "Copy the bytes of every committed version to DIR/<key>, unless they are there, and hold "
-        "them against their SHA-256. Dump the database before. Exit 0: all are there; 1: some are "
-        "gone from the store, or others; 2: none is, but the store does not answer, or cannot "
-        "read some, or DIR cannot be written. May be stopped at any time and started again."
+        "them against their SHA-256. Dump the database before. Exit 0: all are there but those "
+        "known to be corrupt; 1: more are gone from the store, or others; 2: none is, but store or "
+        "database do not answer, or the store cannot read some, or DIR cannot be written. May be "
+        "stopped at any time and started again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -31,19 +31,10 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
 
     def handle(self, *args: Any, json: bool, **options: Any) -> None:
-        access = StoreAccess(
-            endpoint=settings.MINIO_ENDPOINT,
-            public_endpoint=settings.MINIO_PUBLIC_ENDPOINT,
-            region=settings.MINIO_REGION,
-            bucket=settings.MINIO_BUCKET,
-            access_key=settings.MINIO_ACCESS_KEY,
-            secret_key=settings.MINIO_SECRET_KEY,
-            upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
-            upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
-            timeout=settings.STORE_TIMEOUT,
-        )
         try:
-            doctor = Doctor(access, origin=settings.PUBLIC_URL or "https://example.org")
+            doctor = Doctor(
+                StoreAccess.of_settings(), origin=settings.PUBLIC_URL or "https://example.org"
+            )
         except ValueError as error:
             raise CommandError(
                 f"the store's address, region or bucket cannot be: {error}"

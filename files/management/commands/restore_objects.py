@@ -17,6 +17,7 @@ _WORDS = {
     Outcome.PRESENT: "there before",
     Outcome.MISSING: "missing in the folder",
     Outcome.DIFFERENT: "with other bytes in the folder",
+    Outcome.UNREADABLE: "unreadable in the folder",
     Outcome.TAKEN: "in the store with another size, left as it is",
     Outcome.REFUSED: "not taken by the store",
 }
@@ -25,10 +26,11 @@ _WORDS = {
 class Command(BaseCommand):
     help = (
         "After the database was restored, and bootstrap_store has made the bucket: put what the "
-        "store does not have from DIR, as backup_objects left it, and let the rows name the new "
-        "object versions. Only while the service is stopped. Exit 0: all are there; 1: some are "
-        "missing in DIR, or others; 2: none is, but the store does not answer, or does not take "
-        "some. May be stopped at any time and started again."
+        "store does not have, or has with other bytes in a version found corrupt, from DIR, as "
+        "backup_objects left it, and let the rows name the new object versions. Only while the "
+        "service is stopped. Exit 0: all are there; 1: some are missing in DIR, or others; 2: none "
+        "is, but store or database do not answer, or the store does not take some. May be stopped "
+        "at any time and started again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Sum
+from django.db import Error
 from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
 from files.exceptions import StoreUnavailable
+from files.management.copying import total_size
 from files.models import Integrity
 from files.services import verification
 
@@ -32,8 +33,8 @@ class Command(BaseCommand):
     help = (
         "Read versions whose checksum is only declared, compute their SHA-256 and record what was "
         "found. Exit 0: all are good; 1: some are corrupt, found now or before; 2: none is, but "
-        "the store does not answer, or cannot read some. May be stopped at any time and started "
-        "again, and run several times side by side."
+        "store or database do not answer, or the store cannot read some. May be stopped at any "
+        "time and started again, and run several times side by side."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -52,20 +53,27 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         due = verification.due(every=all, since=since, after=after)
-        total = due.aggregate(bytes=Sum("size"))["bytes"] or 0
-        checked, unreadable, away = 0, 0, ""
-        with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
+        checked, found_corrupt, unreadable, away = 0, 0, 0, ""
+        with tqdm(total=total_size(due), unit="B", unit_scale=True, disable=None) as bar:
             try:
                 for result in verification.verify(due, progress=bar.update):
                     checked += 1
                     after = result.after or after
+                    found_corrupt += result.integrity == Integrity.CORRUPT
                     unreadable += result.integrity is None
                     if (what := _bad_news(result)) is not None:
                         bar.write(f"{result.version} ({result.version.key}) {what}")
             except StoreUnavailable:
-                where = f"; go on with --after {after}" if after is not None else ""
-                away = f"the store does not answer; {checked} versions checked{where}"
-        corrupt = verification.corrupt(since=since)
+                away = "the store does not answer"
+            except Error:
+                away = "the database does not answer"
+        where = f"; go on with --after {after}" if after is not None else ""
+        away = away and f"{away}; {checked} versions checked{where}"
+        try:
+            corrupt = verification.corrupt(since=since)
+        except Error:
+            corrupt = found_corrupt
+            away = away or f"the database does not answer; {checked} versions checked"
         self.stdout.write(
             f"{checked} versions checked, {corrupt} corrupt"
             + (f", {unreadable} unreadable" if unreadable else "")
