@@ -178,17 +178,7 @@ def _ask_store() -> Iterator[CheckMessage]:
     from files.store_doctor import CHECKS
     from files.store_probe import Probe, StoreAccess, reason
 
-    access = StoreAccess(
-        endpoint=settings.MINIO_ENDPOINT,
-        public_endpoint=settings.MINIO_PUBLIC_ENDPOINT,
-        region=settings.MINIO_REGION,
-        bucket=settings.MINIO_BUCKET,
-        access_key=settings.MINIO_ACCESS_KEY,
-        secret_key=settings.MINIO_SECRET_KEY,
-        upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
-        upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
-        timeout=settings.STORE_TIMEOUT,
-    )
+    access = StoreAccess.of_settings()
     try:
         questions = Questions(Probe(access), origin="")
         for check in CHECKS:

@@ -10,6 +10,7 @@ import ctypes
 import http.client
 import math
 import os
+import secrets
 import select
 import signal
 import socket
@@ -185,11 +186,16 @@ def require_free(port: int, option: str) -> None:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 that nothing listens on now.
+
+    It is below those that systems give to outgoing connections, one of which could have it by the
+    time that a server starts, or starts again.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def answers(port: int, path: str) -> bool:

@@ -7,17 +7,11 @@ Otherwise the embedded store runs on a free port, and SQLite in a folder of the 
 import atexit
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from pathlib import Path
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
+from tests.support.ports import free_port
 
 if "mypy" in sys.modules:
     # It ends without running what is registered for the end, and needs no folder of its own.
@@ -31,7 +25,7 @@ EMBEDDED_STORE_PORT = None
 # pytest-xdist's workers inherit what the controlling process has set here.
 if not os.environ.get("MINIO_ENDPOINT") or os.environ.get("TEST_STORE") == "embedded":
     os.environ["TEST_STORE"] = "embedded"
-    EMBEDDED_STORE_PORT = _free_port()
+    EMBEDDED_STORE_PORT = free_port()
     os.environ["MINIO_ENDPOINT"] = f"http://127.0.0.1:{EMBEDDED_STORE_PORT}"
     os.environ["MINIO_ACCESS_KEY"] = "test-access"
     os.environ["MINIO_SECRET_KEY"] = "test-secret-key"

@@ -163,17 +163,7 @@ def test_what_was_made_is_removed_after_failures_and_no_secret_is_shown(
 def test_what_was_made_is_removed_when_it_is_stopped_in_the_middle(
     s3: Any, settings: Settings
 ) -> None:
-    access = StoreAccess(
-        endpoint=settings.MINIO_ENDPOINT,
-        public_endpoint=settings.MINIO_PUBLIC_ENDPOINT,
-        region=settings.MINIO_REGION,
-        bucket=settings.MINIO_BUCKET,
-        access_key=settings.MINIO_ACCESS_KEY,
-        secret_key=settings.MINIO_SECRET_KEY,
-        upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
-        upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
-        timeout=settings.STORE_TIMEOUT,
-    )
+    access = StoreAccess.of_settings()
     with closing(Doctor(access, origin="https://example.org").run()) as findings:
         for finding in findings:
             if finding.name == "pinned":

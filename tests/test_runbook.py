@@ -20,7 +20,8 @@ import httpx
 import pytest
 
 from tests.support.client import Answer, put, sha256
-from tests.support.server import ROOT, RemoteClient, Server, _free_port
+from tests.support.ports import free_port
+from tests.support.server import ROOT, RemoteClient, Server
 from tests.test_kill import Uploader
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
@@ -86,7 +87,7 @@ def hosts() -> Iterator[tuple[ComposeHost, ComposeHost]]:
     new_env = subprocess.run(
         [str(ROOT / "scripts" / "new-env")], capture_output=True, text=True, check=True
     ).stdout
-    environment = f"{new_env}\nAPI_PORT={_free_port()}\nSTORE_PORT={_free_port()}\n"
+    environment = f"{new_env}\nAPI_PORT={free_port()}\nSTORE_PORT={free_port()}\n"
     # Not pytest's folder for temporary files, which PostgreSQL's user may not enter.
     with tempfile.TemporaryDirectory(prefix="remotedrive-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

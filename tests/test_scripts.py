@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from remotedrive.environment import read_env_file
-from tests.support.run_script import ROOT, SECONDS, Run, clean_environment, free_port, run
+from tests.support.ports import free_port
+from tests.support.run_script import ROOT, SECONDS, Run, clean_environment, run
 
 __all__ = ["run"]
 

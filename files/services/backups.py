@@ -163,7 +163,9 @@ def _fetch(version: FileVersion, target: Path, progress: Callable[[int], object]
 
 
 def _sync(folder: Path) -> None:
-    """Let the names in `folder` outlast a power cut, as the bytes do."""
+    """Let the names in `folder` outlast a power cut, as the bytes do; Windows opens no folder."""
+    if os.name == "nt":
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,18 +11,13 @@ import pytest
 
 from tests.faults.service import Service, Upload, in_time, proxied
 from tests.support.client import assert_problem, put
+from tests.support.ports import free_port
 from tests.support.server import RemoteClient
 from tests.support.store import EmbeddedStore
 
 DATA = b"the declared bytes" * 1000
 
 pytestmark = [pytest.mark.usefixtures("store"), pytest.mark.slow]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

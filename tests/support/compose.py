@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 900
@@ -30,7 +31,7 @@ class Compose:
 
     def __init__(self, folder: Path, *lines: str) -> None:
         self.folder = folder
-        self.api_port, self.store_port = _free_port(), _free_port()
+        self.api_port, self.store_port = free_port(), free_port()
         (folder / "bin").mkdir()
         shim = folder / "bin" / "docker"
         shim.write_text(_SHIM.format(script=ROOT / "scripts" / "compose_on_host"), encoding="utf-8")
@@ -86,9 +87,3 @@ def compose(*lines: str) -> Iterator[Compose]:
     finally:
         project.shell("docker compose kill; docker compose down -v")
         shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

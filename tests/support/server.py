@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import psycopg
 
 from files.management.commands.mint_jwt import mint
 from tests.support.client import Answer, Client
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _FLAGS = (
@@ -82,7 +82,7 @@ class Server:
 
     def __init__(self, folder: Path, *, workers: int = 1, **environment: str) -> None:
         self.workers = workers
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "log"
         self._database = _Database(folder)
@@ -238,9 +238,3 @@ def _is_worker(pid: int) -> bool:
         return b"--multiprocessing-fork" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
