@@ -204,6 +204,14 @@ def test_a_rule_that_deletes_noncurrent_versions_is_an_error(
     assert codes(MINIO_BUCKET=bucket) == ["files.E003"]
 
 
+def test_lifecycle_rules_that_cannot_be_read_are_a_warning(
+    codes: Codes, store_proxy: TcpProxy
+) -> None:
+    refused = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    store_proxy.answer(refused, only=f"GET /{in_use.MINIO_BUCKET}?lifecycle".encode())
+    assert codes(MINIO_ENDPOINT=store_proxy.endpoint) == ["files.W013"]
+
+
 def test_a_store_that_does_not_answer_or_refuses_the_key_is_a_warning(codes: Codes) -> None:
     assert codes(MINIO_ENDPOINT="http://127.0.0.1:1") == ["files.W012"]
     assert codes(MINIO_ENDPOINT=in_use.MINIO_ENDPOINT, MINIO_SECRET_KEY="0123456789abcdef") == [

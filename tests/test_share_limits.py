@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
 from django.utils import timezone
 
@@ -25,6 +31,18 @@ def server(store: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with running(tmp_path_factory.mktemp("service")) as server:
         yield server
         audit(server.environment)
+
+
+@contextmanager
+def database(server: Server) -> Iterator[sqlite3.Connection | psycopg.Connection[Any]]:
+    """Yield another process's connection to the service's database, in autocommit mode."""
+    url = server.environment["DATABASE_URL"]
+    with closing(
+        sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        if url.startswith("sqlite")
+        else psycopg.connect(url, autocommit=True)
+    ) as connection:
+        yield connection
 
 
 def test_of_fifty_downloads_at_once_exactly_as_many_as_allowed_succeed(server: Server) -> None:
@@ -49,6 +67,25 @@ def test_of_many_wrong_passwords_at_once_ten_are_told_to_be_wrong(server: Server
     assert Counter(answer.status for answer in answers) == {401: 10, 429: 2}
     server.kill()
     server.start()
+    assert_problem(shared.download("right"), 429, "throttled")
+
+
+def test_a_wrong_password_counts_from_what_another_process_has_counted_meanwhile(
+    server: Server,
+) -> None:
+    shared = share(server.client("owner"), server.client(None), password="right")
+    wrong = partial(shared.download, "wrong")
+    with database(server) as connection, ThreadPoolExecutor(1) as threads:
+        connection.execute("BEGIN")
+        connection.execute(
+            "UPDATE shares SET failed_attempts = 10, failed_since = CURRENT_TIMESTAMP"
+            f" WHERE id = '{UUID(shared.id).hex}'"
+        )
+        answer = threads.submit(wrong)
+        with pytest.raises(TimeoutError):
+            answer.result(timeout=1)
+        connection.execute("COMMIT")
+        assert_problem(answer.result(timeout=30), 429, "throttled")
     assert_problem(shared.download("right"), 429, "throttled")
 
 
