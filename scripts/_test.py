@@ -21,8 +21,11 @@ from _processes import Died, Processes, Stopped
 from _setup import PYTHON, ROOT, ensure_installed, fail, require_embedded_store, require_posix, say
 
 BIN = PYTHON.parent
-_PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
-"""Files in parallel; the tests of one file share its servers."""
+_PARALLEL = (
+    *("--numprocesses=auto", "--maxprocesses=4"),
+    *("--dist=loadfile", "--no-loadscope-reorder"),
+)
+"""Files in parallel, in the order of tests/conftest.py; the tests of one file share its servers."""
 END_SECONDS = 20
 """How long the tests may take to end what they have started."""
 NO_TESTS = 5

@@ -104,13 +104,17 @@ class Server:
         self._database.create()
         self.manage("migrate", "--verbosity=0")
 
-    def start(self) -> None:
-        """Start the process and wait until it answers; its log goes on in the same file."""
+    def start(self, *arguments: str) -> None:
+        """Start the process and wait until it answers; its log goes on in the same file.
+
+        It is uvicorn, unless `arguments` for Python say what else serves this port.
+        """
         assert self.process is None
-        command = [sys.executable, "-m", "uvicorn", "remotedrive.asgi:application"]
+        uvicorn = ("-m", "uvicorn", "remotedrive.asgi:application", *_FLAGS)
+        served = (*uvicorn, f"--port={self.port}", f"--workers={self.workers}")
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *_FLAGS, f"--port={self.port}", f"--workers={self.workers}"],
+                [sys.executable, *(arguments or served)],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
