@@ -36,6 +36,14 @@ def test_every_version_is_copied_under_its_key(
     assert files_in(folder) == files | {trashed["key"]: b"in the trash"}
 
 
+def test_every_version_is_copied_however_few_are_fetched_at_a_time(
+    files: dict[str, bytes], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backups, "_BATCH", 2)
+    assert back_up(folder)[1].startswith(BACKED_UP.format(3, 3, 0))
+    assert files_in(folder) == files
+
+
 def test_the_bytes_copied_are_those_of_the_pinned_version(owner: Client, folder: Path) -> None:
     begun = owner.put(b"pinned")
     owner.commit(begun["key"], b"pinned")

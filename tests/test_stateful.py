@@ -59,7 +59,8 @@ def take_steps(steps: int, folder: Path, config: pytest.Config) -> None:
         Drive.prober = service.person()
         Drive.probe = f"/uploads/{Drive.prober.init(b'x', multipart=True)['upload_id']}"
         while Drive.steps < steps:
-            examples = -(-(steps - Drive.steps) // STEPS_OF_AN_EXAMPLE)
+            # One more, as the first is the simplest, which does nothing.
+            examples = 1 + -(-(steps - Drive.steps) // STEPS_OF_AN_EXAMPLE)
             hypothesis.seed(seed)(Drive)
             run_state_machine_as_test(
                 Drive,

@@ -14,6 +14,7 @@ from django.db import connection
 from pytest_django.fixtures import Settings
 
 from files.models import File, FileVersion, Integrity
+from files.services import verification
 from files.services.versions import settle_integrity
 from tests.support.backups import without_versions
 from tests.support.client import Client, assert_problem, sha256
@@ -86,6 +87,15 @@ def test_all_reads_every_version_again_and_finds_one_that_is_gone(owner: Client)
     FileVersion.objects.update(store_version_id=_another_version_id(owner))
     assert verify("--all")[0] == 1
     assert owner.get(f"/files/{committed['fileId']}")["integrity"] == "corrupt"
+
+
+def test_all_reads_every_version_however_few_are_fetched_at_a_time(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "_BATCH", 2)
+    for number in range(5):
+        owner.upload(b"%d" % number)
+    assert verify("--all") == (0, "5 versions checked, 0 corrupt\n")
 
 
 def _another_version_id(owner: Client) -> str:

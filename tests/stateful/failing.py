@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import httpx
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
 
 from tests.stateful import model
 from tests.stateful.model import COMMITTED
-from tests.stateful.people import PICKS, hold
+from tests.stateful.people import PICKS, hold, when
 from tests.stateful.uploading import Uploading
 from tests.support.client import Answer
 from tests.tcp_proxy import TcpProxy
@@ -30,19 +30,19 @@ FAULTS: dict[str, Callable[[TcpProxy], None]] = {
 class Failing(Uploading):
     """Lose the store, or the service, and find it again."""
 
-    @precondition(lambda self: self.store_up)
     @rule(fault=st.sampled_from(sorted(FAULTS)))
+    @when(lambda self: self.store_up)
     def lose_the_store(self, fault: str) -> None:
         FAULTS[fault](self.service.proxy)
         self.store_up = False
 
-    @precondition(lambda self: not self.store_up)
     @rule()
+    @when(lambda self: not self.store_up)
     def find_the_store(self) -> None:
         self.bring_the_store_back()
 
-    @precondition(lambda self: self.uploads and not self.killed)
     @rule(number=PICKS, milliseconds=st.integers(0, 60))
+    @when(lambda self: self.uploads and not self.killed)
     def kill_the_service_while_it_commits(self, number: int, milliseconds: int) -> None:
         """Once in an example, as a start takes as long as all else."""
         self.killed = True

@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
 
 from tests.stateful import model
-from tests.stateful.people import PEOPLE, PICKS, People, hold
+from tests.stateful.people import PEOPLE, PICKS, People, hold, when
 from tests.support.client import Answer, assert_problem, fetch, sha256
 
 
@@ -37,8 +37,8 @@ def calls_on(file_id: str, upload_id: str, key: str) -> list[tuple[str, str, Any
 class Keeping(People):
     """Look at files and uploads, and change what can be changed of them."""
 
-    @precondition(lambda self: self.files)
     @rule(number=PICKS, newest=st.booleans(), at=PICKS)
+    @when(lambda self: self.files)
     def download(self, number: int, newest: bool, at: int) -> None:
         file = self.pick(self.files, number)
         version = len(file.versions) if newest else 1 + at % len(file.versions)
@@ -53,8 +53,8 @@ class Keeping(People):
         got = fetch(answer["presigned_get_url"])
         assert (got.status_code, got.content == data) == (200, True)
 
-    @precondition(lambda self: self.files)
     @rule(number=PICKS)
+    @when(lambda self: self.files)
     def show_file(self, number: int) -> None:
         file = self.pick(self.files, number)
         answer = self.ask(lambda: self.owner_of(file).get(f"/files/{file.id}"))
@@ -66,8 +66,8 @@ class Keeping(People):
         numbered = list(enumerate(map(sha256, file.versions), start=1))
         assert shown == numbered[::-1]
 
-    @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
+    @when(lambda self: self.uploads)
     def show_upload(self, number: int) -> None:
         upload = self.pick_upload(number)
         answer = self.ask(lambda: self.owner_of(upload).get(upload.path))
@@ -101,8 +101,8 @@ class Keeping(People):
             if (upload.owner, upload.state) == (who, "pending")
         ]
 
-    @precondition(lambda self: self.files)
     @rule(number=PICKS, name=st.sampled_from(["a.txt", "ä ö.pdf", "日本", '"quoted"', "e\u0301"]))
+    @when(lambda self: self.files)
     def rename(self, number: int, name: str) -> None:
         file = self.pick(self.files, number)
         answer = self.ask(lambda: self.owner_of(file).patch(f"/files/{file.id}", {"name": name}))
@@ -111,24 +111,24 @@ class Keeping(People):
         file.name = "é" if name == "e\u0301" else name  # Unicode NFC
         assert answer["name"] == file.name
 
-    @precondition(lambda self: self.files)
     @rule(number=PICKS)
+    @when(lambda self: self.files)
     def trash(self, number: int) -> None:
         file = self.pick(self.files, number)
         answer = self.ask(lambda: self.owner_of(file).delete(f"/files/{file.id}"))
         assert hold_present(answer, trashed=file.trashed, status=204) != file.trashed
         file.trashed = True
 
-    @precondition(lambda self: any(file.trashed for file in self.files))
     @rule(number=PICKS, any_file=st.booleans())
+    @when(lambda self: any(file.trashed for file in self.files))
     def restore(self, number: int, any_file: bool) -> None:
         file = self.pick([file for file in self.files if any_file or file.trashed], number)
         answer = self.ask(lambda: self.owner_of(file).post(f"/files/{file.id}/restore"))
         assert (answer.status, answer["deleted_at"], answer["name"]) == (200, None, file.name)
         file.trashed = False
 
-    @precondition(lambda self: self.files and self.uploads)
     @rule(file_number=PICKS, upload_number=PICKS, call=st.integers(0, 13))
+    @when(lambda self: self.files and self.uploads)
     def try_what_is_not_theirs(self, file_number: int, upload_number: int, call: int) -> None:
         file, upload = self.pick(self.files, file_number), self.pick_upload(upload_number)
         owner = upload.owner if call > 9 else file.owner

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, TypeVar
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
 from uuid import uuid4
 
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from tests.support.server import RemoteClient
 from tests.test_kill import persistently
 
 T = TypeVar("T")
+Step = TypeVar("Step", bound=Callable[..., None])
 
 PEOPLE = st.integers(0, 1)
 PICKS = st.integers(0, 99)
@@ -36,6 +38,26 @@ def hold(answer: Answer, expected: Expected) -> Answer:
         return assert_problem(answer, expected.status, expected.code)
     assert answer.status == expected.status, answer.json
     return answer
+
+
+def when(condition: Callable[[Any], object]) -> Callable[[Step], Step]:
+    """Let a step do nothing, and not count, where `condition` does not hold.
+
+    Hypothesis's own `precondition` decides what is drawn, and the same choices must draw the same
+    again; but who wins a race decides what can be done next.
+    """
+
+    def decorate(step: Step) -> Step:
+        @wraps(step)
+        def perhaps(self: People, **arguments: Any) -> None:
+            if condition(self):
+                step(self, **arguments)
+            else:
+                type(self).steps -= 1
+
+        return cast(Step, perhaps)
+
+    return decorate
 
 
 class People(RuleBasedStateMachine):

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+from hypothesis.stateful import initialize, rule
 
 from tests.stateful import model
 from tests.stateful.model import COMMITTED, NOT_FOUND, CommitArguments, Expected, File, Upload
-from tests.stateful.people import PEOPLE, PICKS, People, hold
+from tests.stateful.people import PEOPLE, PICKS, People, hold, when
 from tests.support.client import Answer, assert_problem, put, sha256
 from tests.support.together import at_once
 
@@ -114,8 +114,8 @@ class Uploading(People):
             again=again,
         )
 
-    @precondition(lambda self: any(upload.idempotency_key for upload in self.uploads))
     @rule(number=PICKS, changed=st.booleans())
+    @when(lambda self: any(upload.idempotency_key for upload in self.uploads))
     def begin_again(self, number: int, changed: bool) -> None:
         upload = self.pick([each for each in self.uploads if each.idempotency_key], number)
         if changed:
@@ -129,8 +129,8 @@ class Uploading(People):
         assert (answer.status, answer["upload_id"], answer["key"]) == (201, upload.id, upload.key)
         self.take_urls(upload, answer)
 
-    @precondition(lambda self: self.uploads)
     @rule(number=PICKS, kind=st.sampled_from(["right", "right", "other bytes", "other length"]))
+    @when(lambda self: self.uploads)
     def put(self, number: int, kind: model.PutKind) -> None:
         self.put_one(self.pick_upload(number), kind)
 
@@ -154,12 +154,12 @@ class Uploading(People):
             "stale base": CommitArguments(right.checksum, right.size, newest + 1),
         }.get(kind, right)
 
-    @precondition(lambda self: self.uploads)
     @rule(
         number=PICKS,
         kind=st.sampled_from(KINDS),
         times=st.sampled_from([1, 1, 1, 2, 5]),
     )
+    @when(lambda self: self.uploads)
     def commit(self, number: int, kind: str, times: int) -> None:
         upload = self.pick_upload(number)
         self.commit_one(upload, self.arguments(upload, kind), times)
@@ -234,8 +234,8 @@ class Uploading(People):
             self.put_one(upload, put)
             self.commit_one(upload, self.arguments(upload, kind))
 
-    @precondition(lambda self: self.store_up and any(not file.trashed for file in self.files))
     @rule(number=PICKS, many=st.integers(2, 5))
+    @when(lambda self: self.store_up and any(not file.trashed for file in self.files))
     def many_versions_at_once(self, number: int, many: int) -> None:
         file = self.pick([file for file in self.files if not file.trashed], number)
         uploads = []
@@ -252,16 +252,16 @@ class Uploading(People):
         ):
             self.committed(upload, hold(answer, COMMITTED))
 
-    @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
+    @when(lambda self: self.uploads)
     def abort(self, number: int) -> None:
         upload = self.pick_upload(number)
         expected = model.expect_abort(upload)
         hold(self.ask(lambda: self.owner_of(upload).delete(upload.path)), expected)
         upload.state = "aborted" if expected.status == 204 else upload.state
 
-    @precondition(lambda self: self.uploads)
     @rule(number=PICKS, slow_store=st.booleans())
+    @when(lambda self: self.uploads)
     def commit_against_abort(self, number: int, slow_store: bool) -> None:
         """At the same moment; with a slow store the abort comes while the commit asks it."""
         upload = self.pick_upload(number)
@@ -289,8 +289,8 @@ class Uploading(People):
             hold(committed, expected)
         hold(aborted, model.expect_abort(upload))
 
-    @precondition(lambda self: self.uploads)
     @rule(number=PICKS)
+    @when(lambda self: self.uploads)
     def fresh_urls(self, number: int) -> None:
         upload = self.pick_upload(number)
         expected = model.expect_urls(upload, store_up=self.store_up)
