@@ -5,23 +5,19 @@ The host has no Docker: `docker compose` is `scripts/compose_on_host`, with real
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
 
 from tests.support.client import Answer, put, sha256
-from tests.support.ports import free_port
-from tests.support.server import ROOT, RemoteClient, Server
+from tests.support.compose import ROOT, Compose, compose
+from tests.support.server import RemoteClient, Server
 from tests.test_kill import Uploader
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]
@@ -35,42 +31,11 @@ def blocks(heading: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 
-class ComposeHost:
-    """A folder with the compose file and an `.env`, as an operator has it on a host."""
+class Host:
+    """A host on which the compose file is run, and how its people speak to it."""
 
-    def __init__(self, folder: Path, environment: str) -> None:
-        folder.mkdir()
-        self.folder = folder
-        shutil.copy(ROOT / "docker-compose.yml", folder)
-        (folder / ".env").write_text(environment)
-        programs = folder / "bin"
-        programs.mkdir()
-        docker = programs / "docker"
-        docker.write_text(f'#!/bin/sh\nshift\nexec "{ROOT}/scripts/compose_on_host" "$@"\n')
-        docker.chmod(0o755)
-        # Nothing of this test run's settings: compose takes the environment before .env.
-        self._environment = {
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "HOME": os.environ.get("HOME", "/"),
-        }
-        port = re.findall(r"^API_PORT=(\d+)$", environment, re.MULTILINE)[-1]
-        self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, verify=False
-        )
-
-    def type(self, commands: str) -> str:
-        """Type the commands into a shell; return what they print."""
-        done = subprocess.run(
-            ["sh", "-e", "-c", commands],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def __init__(self, project: Compose, http: httpx.Client) -> None:
+        self.folder, self.type, self.http = project.folder, project.do, http
 
     def token(self, subject: str) -> str:
         mint = f"docker compose run --rm tools python manage.py mint_jwt {subject} --create"
@@ -82,29 +47,16 @@ class ComposeHost:
 
 
 @pytest.fixture
-def hosts() -> Iterator[tuple[ComposeHost, ComposeHost]]:
+def hosts() -> Iterator[tuple[Host, Host]]:
     """The host that is backed up, and a new one with the same `.env`; neither has started."""
-    new_env = subprocess.run(
-        [str(ROOT / "scripts" / "new-env")], capture_output=True, text=True, check=True
-    ).stdout
-    environment = f"{new_env}\nAPI_PORT={free_port()}\nSTORE_PORT={free_port()}\n"
-    # Not pytest's folder for temporary files, which PostgreSQL's user may not enter.
-    with tempfile.TemporaryDirectory(prefix="remotedrive-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        both = (
-            ComposeHost(Path(folder) / "old", environment),
-            ComposeHost(Path(folder) / "new", environment),
-        )
-        try:
-            yield both
-        finally:
-            for host in both:
-                host.type("docker compose down --volumes")
-                host.http.close()
+    with compose() as old, compose() as new:
+        shutil.copy(old.folder / ".env", new.folder)
+        with httpx.Client(base_url=old.url, timeout=30, trust_env=False) as http:
+            yield Host(old, http), Host(new, http)
 
 
 def test_a_backup_made_under_load_is_restored_on_a_new_host(
-    hosts: tuple[ComposeHost, ComposeHost],
+    hosts: tuple[Host, Host],
 ) -> None:
     old, new = hosts
     back_up, restore = blocks("Backup and restore")
