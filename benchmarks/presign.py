@@ -1,4 +1,4 @@
-"""Signatures per second of files/presign.py, minio-py and boto3, in one run: no store is needed.
+"""Signatures per second of files/store/presign.py, minio-py and boto3, in one run, with no store.
 
     python benchmarks/presign.py [rounds]
 
@@ -21,7 +21,7 @@ from minio import Minio
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from files import checksums
-from files.presign import Presigner
+from files.store.presign import Presigner
 
 HOST = "127.0.0.1:9000"
 REGION = "us-east-1"

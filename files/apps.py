@@ -8,4 +8,4 @@ class FilesConfig(AppConfig):
     verbose_name = "Remote Drive"
 
     def ready(self) -> None:
-        from files import checks  # noqa: F401
+        from files import deploy_checks  # noqa: F401

@@ -1,7 +1,7 @@
 """ASGI entry, for uvicorn: the outermost layer of the service.
 
-`docx/deployment.md` names the arguments that uvicorn is run with. `remotedrive/one_hop.py` is what
-it serves. uvicorn itself believes no proxy (`--no-proxy-headers`): here it is said which ones are.
+It serves `remotedrive/serving/application.py`. uvicorn itself believes no proxy
+(`--no-proxy-headers`): `TRUSTED_PROXIES` says here which ones are believed.
 """
 
 import os
@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from remotedrive.one_hop import OneHop
+from remotedrive.serving.application import OneHop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
 django.setup(set_prefix=False)

@@ -63,9 +63,9 @@ INSTALLED_APPS = [
     "files",
 ]
 MIDDLEWARE = [
-    "remotedrive.middleware.uniform",
+    "remotedrive.http.middleware.uniform",
     "files.api.middleware.share_privacy",
-    "remotedrive.https.refuse_clear_text",
+    "remotedrive.http.https.refuse_clear_text",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -80,7 +80,7 @@ WSGI_APPLICATION = "remotedrive.wsgi.application"
 ASGI_APPLICATION = "remotedrive.asgi.application"
 APPEND_SLASH = False
 LOGIN_REDIRECT_URL = "admin:index"
-CSRF_FAILURE_VIEW = "remotedrive.views.csrf_failure"
+CSRF_FAILURE_VIEW = "remotedrive.http.views.csrf_failure"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -114,7 +114,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "remotedrive.logs.Formatter",
+            "()": "remotedrive.http.logs.Formatter",
             "fmt": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
         }
     },

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from files.api.about import readyz
-from remotedrive import views
+from files.api.health import readyz
+from remotedrive.http import views
 
 urlpatterns = [
     path("", include("files.api.urls")),

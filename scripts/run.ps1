@@ -168,7 +168,7 @@ Invoke-RestMethod @call "`$api/files/commit" -Body (ConvertTo-Json @{ key = `$up
 "@
     $flags = @(
         '--host', '127.0.0.1', '--port', "$Port", '--workers', '1',
-        '--http', 'remotedrive.connections:Protocol', '--lifespan', 'on', '--no-access-log',
+        '--http', 'remotedrive.serving.protocol:Protocol', '--lifespan', 'on', '--no-access-log',
         '--no-server-header', '--no-proxy-headers', '--timeout-graceful-shutdown', '4',
         '--timeout-worker-healthcheck', '30'
     )

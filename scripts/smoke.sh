@@ -3,7 +3,7 @@
 #   TOKEN=… [BASE_URL=http://127.0.0.1:8000] scripts/smoke.sh [FILE]
 # Without FILE it makes one. Ends with 0, or with a sentence that says what was not as expected.
 set -eu
-. "$(dirname "$0")/_smoke.sh"
+. "$(dirname "$0")/lib/smoke.sh"
 needs curl "https://curl.se"
 
 # Secrets go through files: everyone on the machine can read the arguments of a process.

@@ -9,22 +9,23 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_django.fixtures import Settings
 
-from files import object_store
 from files.keys import object_key
 from files.models import User
-from files.services import signing
+from files.store import client, signing
 from tests import settings as test_settings
 from tests.support.client import Client, put, sha256
 from tests.support.store import EmbeddedStore, make_bucket
-from tests.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--kill-rounds", type=int, default=5, help="how often tests/test_kill.py kills"
+        "--kill-rounds", type=int, default=5, help="how often tests/faults/test_kill.py kills"
     )
     parser.addoption(
-        "--stateful-steps", type=int, help="steps that tests/test_stateful.py takes; 2000 if slow"
+        "--stateful-steps",
+        type=int,
+        help="steps that tests/stateful/test_stateful.py takes; 2000 if slow",
     )
     parser.addoption(
         "--soak-seconds", type=int, default=30, help="how long tests/load/test_soak.py loads"
@@ -57,7 +58,7 @@ def attests(store: object) -> bool:
     key = object_key("attests")
     signed = signing.uploads().put(key, size=2, checksum=sha256(b"ok"), expires_in=60)
     assert put(signed.url, b"ok", signed.headers).status_code == 200
-    found = object_store.store().head(key)
+    found = client.store().head(key)
     assert found is not None
     return found.sha256 is not None
 

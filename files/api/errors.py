@@ -11,7 +11,7 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 
 from files.exceptions import DriveError
-from remotedrive import problems
+from remotedrive.http import problems
 
 logger = logging.getLogger(__name__)
 

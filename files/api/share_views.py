@@ -35,8 +35,8 @@ from files.api.share_serializers import (
 )
 from files.api.views import download_response
 from files.exceptions import SharePassword
-from files.services import shares, visits
-from files.services.visits import Visit
+from files.services import share_access, shares
+from files.services.share_access import Visit
 
 
 class ShareViewSet(StrictViewSet):
@@ -91,10 +91,10 @@ class VisitViewSet(StrictViewSet):
         visit = self._arrive(token)
         password = header_password(request)
         if password is None and visit.share.password is not None:
-            visits.refuse_throttled(visit.share)
+            share_access.refuse_throttled(visit.share)
             return Response(locked_share(visit.share))
         try:
-            visits.unlock(visit=visit, password=password)
+            share_access.unlock(visit=visit, password=password)
         except SharePassword:
             return Response(locked_share(visit.share))
         return Response(open_share(visit.share, shares.newest_version(visit.share)))
@@ -147,11 +147,11 @@ class VisitViewSet(StrictViewSet):
         return super().finalize_response(request, response, *args, **kwargs)
 
     def _arrive(self, token: str) -> Visit:
-        return visits.arrive(token=token, address=self.request.META.get("REMOTE_ADDR", ""))
+        return share_access.arrive(token=token, address=self.request.META.get("REMOTE_ADDR", ""))
 
     def _enter(self, token: str, password: str | None) -> Visit:
         visit = self._arrive(token)
-        visits.unlock(visit=visit, password=password)
+        share_access.unlock(visit=visit, password=password)
         return visit
 
     def _download(self, visit: Visit, *, redirect: bool) -> HttpResponseBase:

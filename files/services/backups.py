@@ -22,9 +22,9 @@ from django.db import transaction
 from files import checksums
 from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.models import File, FileVersion, Integrity
-from files.object_store import ObjectVersion, OtherBytes, store
 from files.services import versions
 from files.services.uploads import part_size
+from files.store.client import ObjectVersion, OtherBytes, store
 
 _BATCH = 100
 

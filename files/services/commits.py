@@ -29,14 +29,14 @@ from files.exceptions import (
     VersionConflict,
 )
 from files.models import File, FileVersion, Integrity, ShareEvent, Upload, User
-from files.object_store import ObjectVersion, store
-from files.services import versions, visits
+from files.services import share_access, versions
+from files.services.share_access import Visit
 from files.services.uploads import (
     PARTS_PER_ANSWER,
     missing_parts,
     refuse_aborted_or_expired,
 )
-from files.services.visits import Visit
+from files.store.client import ObjectVersion, store
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _record(
                 raise VersionConflict(version_current=file.version_current)
             number = file.version_current + 1
         if visit is not None:
-            visits.lock(visit)
+            share_access.lock(visit)
         version = FileVersion(
             file=file,
             version=number,
@@ -202,5 +202,5 @@ def _record(
         locked.file_version = version
         locked.save(update_fields=["state", "file_version"])
         if visit is not None:
-            visits.record(visit, ShareEvent.What.COMMITTED, version=number)
+            share_access.record(visit, ShareEvent.What.COMMITTED, version=number)
         return Commit(version, file, created=True)

@@ -12,7 +12,7 @@ from django.utils.http import content_disposition_header
 
 from files.exceptions import Corrupt, NotFound
 from files.models import FileVersion, Integrity, User
-from files.services import signing
+from files.store import signing
 
 _SAFE_INLINE = frozenset(
     {

@@ -19,11 +19,11 @@ from django.utils import timezone
 from files import keys
 from files.exceptions import NotFound, PermissionDenied
 from files.models import File, FileVersion, Share, ShareEvent, Upload, User
-from files.services import commits, downloads, uploads, visits
+from files.services import commits, downloads, share_access, uploads
 from files.services.commits import Commit
 from files.services.downloads import Download
+from files.services.share_access import Visit
 from files.services.uploads import Signed
-from files.services.visits import Visit
 
 _TOKEN_BYTES = 24
 """192 random bits."""
@@ -54,7 +54,7 @@ def create_share(
     share = Share.objects.create(
         file=file,
         created_by=user,
-        token_digest=visits.digest_of(token),
+        token_digest=share_access.digest_of(token),
         permission=permission,
         expires_at=expires_at,
         password=None if password is None else make_password(password),
@@ -98,19 +98,19 @@ def download(*, visit: Visit, inline: bool = False) -> Download:
 
     Raises how the share has ended by now, `Corrupt`, or `NotFound` for a file in the trash.
     """
-    with visits.refusals_recorded(visit):
+    with share_access.refusals_recorded(visit):
         version = newest_version(visit.share)
         signed = downloads.sign_download(
             version=version,
             inline=inline,
-            expires_in=visits.seconds_left(visit.share, at_most=settings.PRESIGN_GET_TTL),
+            expires_in=share_access.seconds_left(visit.share, at_most=settings.PRESIGN_GET_TTL),
         )
         with transaction.atomic():
-            share = visits.lock(visit)
+            share = share_access.lock(visit)
             share.download_count += 1
             share.last_used_at = timezone.now()
             share.save(update_fields=["download_count", "last_used_at"])
-            visits.record(visit, ShareEvent.What.DOWNLOADED, version=version.version)
+            share_access.record(visit, ShareEvent.What.DOWNLOADED, version=version.version)
     return signed
 
 
@@ -126,7 +126,7 @@ def init_upload(
 
     Raises `PermissionDenied` through a read share. `filename` shapes the key only.
     """
-    with visits.refusals_recorded(visit):
+    with share_access.refusals_recorded(visit):
         refuse_reader(visit)
         name = filename or visit.share.file.name
         upload = Upload(
@@ -139,19 +139,19 @@ def init_upload(
             size=size,
             checksum=checksum,
         )
-        expires_in = visits.seconds_left(visit.share, at_most=settings.PRESIGN_PUT_TTL)
+        expires_in = share_access.seconds_left(visit.share, at_most=settings.PRESIGN_PUT_TTL)
         with transaction.atomic():
-            share = visits.lock(visit)
+            share = share_access.lock(visit)
             share.last_used_at = timezone.now()
             share.save(update_fields=["last_used_at"])
             signed = uploads.begin(upload=upload, expires_in=expires_in)
-            visits.record(visit, ShareEvent.What.UPLOAD_STARTED)
+            share_access.record(visit, ShareEvent.What.UPLOAD_STARTED)
     return signed
 
 
 def commit(*, visit: Visit, key: str, checksum: str, size: int) -> Commit:
     """Commit an upload that came through this share; raises as `commit_through_share` does."""
-    with visits.refusals_recorded(visit):
+    with share_access.refusals_recorded(visit):
         refuse_reader(visit)
         return commits.commit_through_share(visit=visit, key=key, checksum=checksum, size=size)
 

@@ -27,9 +27,9 @@ from files.exceptions import (
     UploadExpired,
 )
 from files.models import File, Upload, User
-from files.object_store import ReceivedPart, store
-from files.presign import PresignedURL
-from files.services import signing
+from files.store import signing
+from files.store.client import ReceivedPart, store
+from files.store.presign import PresignedURL
 
 SINGLE_PUT_MAX = 5 << 30
 """Bytes; the largest object of one PUT (Amazon S3, "Uploading objects")."""

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 
 from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.models import FileVersion, Integrity
-from files.object_store import store
 from files.services import versions
+from files.store.client import store
 
 _BATCH = 100
 

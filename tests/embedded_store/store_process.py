@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def command(data: Path, *options: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "remotedrive.embedded_store"),
+        *(sys.executable, "-m", "embedded_store"),
         *("--data", str(data), "--port", "0", *options),
     ]
 

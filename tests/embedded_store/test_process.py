@@ -49,7 +49,7 @@ def assert_refused(completed: subprocess.CompletedProcess[str], *named: str) -> 
 
 def test_importing_the_package_imports_neither_swift_nor_eventlet_nor_django() -> None:
     names = "{'swift', 'eventlet', 'django'}"
-    line = f"import sys, remotedrive.embedded_store; sys.exit(len({names} & set(sys.modules)))"
+    line = f"import sys, embedded_store; sys.exit(len({names} & set(sys.modules)))"
     assert run(sys.executable, "-c", line).returncode == 0
 
 
@@ -117,7 +117,7 @@ def test_a_file_system_without_extended_attributes_is_said_so(tmp_path: Path) ->
 def test_where_swift_cannot_be_imported_it_names_the_way_with_minio(tmp_path: Path) -> None:
     line = (
         "import runpy, sys; sys.modules['swift'] = None; sys.argv[1:] = ['--data', 'unused'];"
-        "runpy.run_module('remotedrive.embedded_store', run_name='__main__')"
+        "runpy.run_module('embedded_store', run_name='__main__')"
     )
     assert_refused(run(sys.executable, "-c", line), "MinIO", "README.md")
 

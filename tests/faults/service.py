@@ -18,7 +18,7 @@ from django.conf import settings
 from tests.support.audit import audit
 from tests.support.client import Answer, assert_problem, put
 from tests.support.server import RemoteClient, Server, running
-from tests.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy
 
 STORE_TIMEOUT = 2
 ENOUGH = 20

@@ -14,7 +14,7 @@ from tests.faults.service import Upload, in_time, retried
 from tests.support.audit import audit
 from tests.support.client import Answer, assert_problem
 from tests.support.server import RemoteClient, Server
-from tests.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy
 
 DATABASE = urlsplit(os.environ.get("DATABASE_URL", ""))
 DATA = b"the declared bytes"

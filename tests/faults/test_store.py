@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import pytest
 from django.conf import settings
 
-from files.store_guard import FAILURES
+from files.store.breaker import FAILURES
 from tests.faults.service import Service, Upload, in_time, proxied, retried, seen
+from tests.faults.test_client import problem
+from tests.store.test_client import make_store
 from tests.support.client import Answer, assert_problem, put, sha256
 from tests.support.server import RemoteClient
-from tests.tcp_proxy import TcpProxy
-from tests.test_object_store import make_store
-from tests.test_store_faults import problem
+from tests.support.tcp_proxy import TcpProxy
 
 DATA = b"the declared bytes, " * 40
 BUCKET = settings.MINIO_BUCKET

@@ -11,14 +11,14 @@ import httpx
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
+from tests.faults.test_client import problem
+from tests.faults.test_kill import persistently
 from tests.stateful import model
 from tests.stateful.model import COMMITTED
 from tests.stateful.people import PICKS, hold, when
 from tests.stateful.uploading import Uploading
 from tests.support.client import Answer
-from tests.tcp_proxy import TcpProxy
-from tests.test_kill import persistently
-from tests.test_store_faults import problem
+from tests.support.tcp_proxy import TcpProxy
 
 FAULTS: dict[str, Callable[[TcpProxy], None]] = {
     "refuses": lambda proxy: proxy.refuse(),

@@ -13,12 +13,12 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from files.store_guard import FAILURES
+from files.store.breaker import FAILURES
 from tests.faults.service import Service
+from tests.faults.test_kill import persistently
 from tests.stateful.model import Expected, File, Upload
 from tests.support.client import Answer, assert_problem, sha256
 from tests.support.server import RemoteClient
-from tests.test_kill import persistently
 
 T = TypeVar("T")
 Step = TypeVar("Step", bound=Callable[..., None])

@@ -60,7 +60,7 @@ def _files() -> Iterator[str]:
 
 def _versions() -> Iterator[str]:
     from files.models import FileVersion, Integrity
-    from files.object_store import store
+    from files.store.client import store
 
     for version in FileVersion.objects.select_related("upload", "file"):
         stored = store().head(version.key, version_id=version.store_version_id)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from files.services import signing
+from files.store import signing
+from tests.store.test_client import make_s3
 from tests.support.backups import back_up
 from tests.support.client import Client
 from tests.support.store import make_bucket
-from tests.test_object_store import make_s3
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from django.test.client import ClientHandler
 
 from files.management.commands.mint_jwt import mint
 from files.models import User
-from remotedrive import problems
+from remotedrive.http import problems
 
 _NO_TLS = False
 """The stores of the tests speak plain HTTP, and to load all certificates takes 35 ms a call."""

@@ -1,7 +1,7 @@
 """docker-compose.yml run on this host, by the commands that docx/deployment.md gives.
 
 A folder with copies of the files that an operator has, a new .env, and a program `docker` that
-hands `docker compose` on to scripts/compose_on_host.
+hands `docker compose` on to tests/compose_host.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ SECONDS = 900
 _SHIM = """#!/bin/sh
 [ "$1" = compose ] || exit 64
 shift
-exec '{script}' "$@"
+exec '{python}' '{script}' "$@"
 """
 
 
@@ -34,7 +35,10 @@ class Compose:
         self.api_port, self.store_port = free_port(), free_port()
         (folder / "bin").mkdir()
         shim = folder / "bin" / "docker"
-        shim.write_text(_SHIM.format(script=ROOT / "scripts" / "compose_on_host"), encoding="utf-8")
+        shim.write_text(
+            _SHIM.format(python=sys.executable, script=ROOT / "tests" / "compose_host"),
+            encoding="utf-8",
+        )
         shim.chmod(0o755)
         shutil.copy(ROOT / "docker-compose.yml", folder)
         shutil.copytree(ROOT / "deploy", folder / "deploy")

@@ -14,11 +14,11 @@ from django.core.management import call_command
 
 # The command measures the checks when it is loaded, which must be before a test takes some away.
 import files.management.commands.doctor  # noqa: F401
-from files import store_doctor
-from files.store_doctor import CHECKS, Finding
-from files.store_probe import PREFIX
-from tests.tcp_proxy import TcpProxy
-from tests.test_object_store import address, make_s3
+from files.store.ops import doctor as store_doctor
+from files.store.ops.doctor import CHECKS, Finding
+from files.store.ops.probe import PREFIX
+from tests.store.test_client import address, make_s3
+from tests.support.tcp_proxy import TcpProxy
 
 
 @dataclass

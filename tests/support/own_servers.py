@@ -10,7 +10,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,12 +19,8 @@ from typing import Protocol
 
 import psycopg
 
-from tests import settings as test_settings
-
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "scripts"))
-
-from _processes import answers, free_port
-from _servers import (
+from scripts.lib.processes import answers, free_port
+from scripts.lib.servers import (
     find_postgresql,
     initdb_command,
     minio_command,
@@ -33,6 +28,7 @@ from _servers import (
     minio_settings,
     postgresql_command,
 )
+from tests import settings as test_settings
 
 _START_SECONDS = 60
 

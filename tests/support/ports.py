@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "scripts"))
-
-from _processes import free_port
+from scripts.lib.processes import free_port
 
 __all__ = ["free_port"]

@@ -19,8 +19,8 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _WITHOUT_INSTALLATION = (
-    "import sys; sys.path.insert(0, 'scripts'); import _run;"
-    "_run.ensure_installed = lambda requirements: None; sys.exit(_run.main())"
+    "import sys; from scripts.lib import run;"
+    "run.ensure_installed = lambda requirements: None; sys.exit(run.main())"
 )
 SECONDS = 60
 

@@ -28,7 +28,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _FLAGS = (
-    *("--host", "127.0.0.1", "--http", "remotedrive.connections:Protocol", "--lifespan", "on"),
+    *("--host", "127.0.0.1", "--http", "remotedrive.serving.protocol:Protocol", "--lifespan", "on"),
     *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
     *("--timeout-graceful-shutdown", "4"),
     *("--timeout-worker-healthcheck", "30"),

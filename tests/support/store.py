@@ -22,7 +22,7 @@ class EmbeddedStore:
             [
                 sys.executable,
                 "-m",
-                "remotedrive.embedded_store",
+                "embedded_store",
                 f"--port={self.port}",
                 f"--data={self.data}",
             ],

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from django.core import signals
 from django.db import close_old_connections
 
-from remotedrive.one_hop import Handler
+from remotedrive.serving.application import Handler
 from tests.support.client import Answer
 
 

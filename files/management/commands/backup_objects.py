@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from files.management.copying import follow
+from files.management.progress import follow
 from files.services import backups
 from files.services.backups import Outcome
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from files.store_setup import StoreSetup, StoreSetupError
+from files.store.ops.bootstrap import StoreSetup, StoreSetupError
 
 
 class Command(BaseCommand):

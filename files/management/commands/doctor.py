@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from files.store_doctor import CHECKS, Doctor, Finding
-from files.store_probe import StoreAccess
+from files.store.ops.doctor import CHECKS, Doctor, Finding
+from files.store.ops.probe import StoreAccess
 
 _MARKS = {"ok": "✔", "fail": "✘", "note": "–"}
 _PLAIN_MARKS = {"ok": "ok", "fail": "FAIL", "note": "note"}

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
 from files.exceptions import StoreUnavailable
-from files.management.copying import total_size
+from files.management.progress import total_size
 from files.models import Integrity
 from files.services import verification
 

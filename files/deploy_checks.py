@@ -1,0 +1,208 @@
+"""Deployment checks: what `manage.py check --deploy` says beside what Django itself says.
+
+Each message has an id, and a hint that says what to do. None holds a secret. Only the last check
+asks anybody anything, and that within STORE_TIMEOUT; none of them runs where requests are served.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.http.request import validate_host
+
+LEAST_LENGTH = 12
+LEAST_DIFFERENT = 8
+"""Characters of a secret, and different ones among them; random ones have more."""
+
+NO_UPLOAD_KEY = Warning(
+    "Uploads are signed with the store's main key.",
+    hint="Set MINIO_UPLOAD_ACCESS_KEY and MINIO_UPLOAD_SECRET_KEY to a key that may only write "
+    "under uploads/; manage.py bootstrap_store makes it on MinIO. On some stores whoever has a "
+    "presigned PUT can copy with it any object that the signing key may read.",
+    id="files.W001",
+)
+NO_PUBLIC_URL = Warning(
+    "PUBLIC_URL is not set: links in answers begin as the request's Host says.",
+    hint="Set it to the address that people use, like https://drive.example.",
+    id="files.W004",
+)
+NO_HTTPS = Warning(
+    "PUBLIC_URL is not https: tokens, passwords and cookies go over the network in clear text.",
+    hint="Put a proxy with a certificate in front, and set PUBLIC_URL to its https:// address.",
+    id="files.W005",
+)
+NO_PROXY = Warning(
+    "PUBLIC_URL is https, and TRUSTED_PROXIES is not set: the service cannot tell http from https, "
+    "so it neither refuses the one nor sends HSTS, and takes the proxy's address for everyone's.",
+    hint="Set TRUSTED_PROXIES to the address or network from which the proxy reaches the service, "
+    "and let the proxy set X-Forwarded-For and X-Forwarded-Proto.",
+    id="files.W006",
+)
+STORE_OUT_OF_REACH = Warning(
+    "The host of MINIO_PUBLIC_ENDPOINT is one that clients of PUBLIC_URL's cannot reach.",
+    hint="Set MINIO_PUBLIC_ENDPOINT to the store's address for clients: it stands in every "
+    "presigned URL.",
+    id="files.W007",
+)
+STORE_WITHOUT_HTTPS = Warning(
+    "MINIO_PUBLIC_ENDPOINT is http while PUBLIC_URL is https: files and presigned URLs go over the "
+    "network in clear text, and browsers refuse it on the pages of shares.",
+    hint="Put a certificate before the store too, and set MINIO_PUBLIC_ENDPOINT to https://….",
+    id="files.W008",
+)
+SQLITE = Warning(
+    "The database is SQLite: one writer at a time, on one host, and a file that must be backed up.",
+    hint="Set DATABASE_URL to postgresql://user:password@host:port/name.",
+    id="files.W009",
+)
+ANY_HOST = Warning(
+    "ALLOWED_HOSTS allows every name: whoever sends a request chooses what stands in answers.",
+    hint="Name the hosts that are served.",
+    id="files.W010",
+)
+HOST_NOT_ALLOWED = Warning(
+    "PUBLIC_URL's host is not among ALLOWED_HOSTS: requests to it are answered 400.",
+    hint="Add it to ALLOWED_HOSTS.",
+    id="files.W011",
+)
+STORE_ERRORS = {"bucket": "files.E001", "versioning": "files.E002", "lifecycle": "files.E003"}
+"""What `doctor` calls its check, and the id of the error."""
+
+
+@register(Tags.security, deploy=True)
+def upload_key(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn where no narrow key signs uploads."""
+    main, narrow = settings.MINIO_ACCESS_KEY, settings.MINIO_UPLOAD_ACCESS_KEY
+    return [] if narrow and narrow != main else [NO_UPLOAD_KEY]
+
+
+@register(Tags.security, deploy=True)
+def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of secrets that could be guessed, and of one secret that serves for two."""
+    secrets = {
+        "SECRET_KEY": settings.SECRET_KEY,
+        "JWT_SECRET": settings.JWT_SECRET,
+        "JWT_SECRET_OLD": settings.JWT_SECRET_OLD,
+        "MINIO_SECRET_KEY": settings.MINIO_SECRET_KEY,
+        "MINIO_UPLOAD_SECRET_KEY": settings.MINIO_UPLOAD_SECRET_KEY,
+        "DATABASE_URL's password": settings.DATABASES["default"].get("PASSWORD"),
+    }
+    given = {name: secret for name, secret in secrets.items() if secret}
+    weak = [
+        Warning(
+            f"{name} is weak: shorter than {LEAST_LENGTH} characters, or of fewer than "
+            f"{LEAST_DIFFERENT} different ones.",
+            hint="Make a random one, as by `openssl rand -hex 32`.",
+            id="files.W002",
+        )
+        for name, secret in given.items()
+        if len(secret) < LEAST_LENGTH or len(set(secret)) < LEAST_DIFFERENT
+    ]
+    same = [
+        Warning(
+            f"{one} and {other} are the same: who has the one has the other.",
+            hint="Make a random one for each, as by `openssl rand -hex 32`.",
+            id="files.W003",
+        )
+        for one, other in combinations(given, 2)
+        if given[one] == given[other]
+    ]
+    return [*weak, *same]
+
+
+@register(Tags.security, deploy=True)
+def public_addresses(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of addresses of service and store that cannot be right for clients elsewhere."""
+    return list(_public_addresses())
+
+
+def _public_addresses() -> Iterator[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        yield ANY_HOST
+    if settings.PUBLIC_URL is None:
+        yield NO_PUBLIC_URL
+        return
+    public = urlsplit(settings.PUBLIC_URL)
+    store = urlsplit(settings.MINIO_PUBLIC_ENDPOINT)
+    if public.scheme != "https":
+        yield NO_HTTPS
+    else:
+        if not settings.TRUSTED_PROXIES:
+            yield NO_PROXY
+        if store.scheme != "https":
+            yield STORE_WITHOUT_HTTPS
+    if _reach(str(store.hostname)) < _reach(str(public.hostname)):
+        yield STORE_OUT_OF_REACH
+    # Of an IPv6 address, ALLOWED_HOSTS has the brackets.
+    host = f"[{public.hostname}]" if ":" in str(public.hostname) else str(public.hostname)
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        yield HOST_NOT_ALLOWED
+
+
+def _reach(host: str) -> int:
+    """Return from where `host` can be reached: 0 this machine, 1 its network, 2 perhaps beyond."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        if host == "localhost" or host.endswith(".localhost"):
+            return 0
+        return 2 if "." in host else 1
+    return 0 if address.is_loopback or address.is_unspecified else 2
+
+
+@register(Tags.security, deploy=True)
+def database(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of SQLite."""
+    engine = settings.DATABASES["default"]["ENGINE"]
+    return [SQLITE] if engine == "django.db.backends.sqlite3" else []
+
+
+@register(Tags.security, deploy=True)
+def store(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Ask the store for what no committed byte may be without, within STORE_TIMEOUT."""
+    # `doctor` and all that it needs is for commands only.
+    from files.store import transport
+
+    with transport.time_limit(settings.STORE_TIMEOUT):
+        return list(_ask_store())
+
+
+def _ask_store() -> Iterator[CheckMessage]:
+    from files.store.ops.doctor import CHECKS
+    from files.store.ops.probe import Probe, StoreAccess, reason
+    from files.store.ops.questions import Failed, Noted, Questions
+
+    access = StoreAccess.of_settings()
+    try:
+        questions = Questions(Probe(access), origin="")
+        for check in CHECKS:
+            if check.name not in STORE_ERRORS:
+                continue
+            try:
+                check.ask(questions)
+            except Failed as failed:
+                yield Error(
+                    f"The store's {check.name}: {failed}.",
+                    hint=failed.meaning or check.meaning,
+                    id=STORE_ERRORS[check.name],
+                )
+                if check.essential:
+                    return
+            except Noted as noted:
+                yield Warning(
+                    f"The store's {check.name}: {noted}.", hint=noted.meaning, id="files.W013"
+                )
+    except Exception as error:
+        # Any error: the SDK lets those of ssl, http.client and XML through.
+        yield Warning(
+            f"The store does not answer as it should ({reason(error)}); nothing was checked there.",
+            hint="Is it running? See MINIO_ENDPOINT, MINIO_ACCESS_KEY, MINIO_SECRET_KEY and "
+            "MINIO_REGION; manage.py doctor says more.",
+            id="files.W012",
+        )

@@ -1,0 +1,394 @@
+"""The only module that talks to the store in a request, by the minio SDK, in S3's own terms.
+
+What is not there is a value; everything else that goes wrong is StoreUnavailable, within the
+timeout, and only that. No call may be made inside a database transaction. Signing is `presign`'s.
+The SDK's multipart calls begin with an underscore; its version is pinned, and tests hold them.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import IO, Any, BinaryIO, cast
+
+from django.conf import settings
+from minio.commonconfig import ENABLED
+from minio.datatypes import Part
+from minio.error import S3Error
+
+from files import checksums
+from files.exceptions import ObjectUnreadable, StoreUnavailable
+from files.store import transport
+from files.store.breaker import REST, StoreGuard
+from files.store.results import (
+    BucketState,
+    ObjectVersion,
+    ReceivedPart,
+    UnusableAnswer,
+    is_not_there,
+    length,
+    object_version,
+    reason,
+    received_part,
+)
+
+__all__ = [
+    "BucketState",
+    "NotRead",
+    "NotWritten",
+    "ObjectStore",
+    "ObjectVersion",
+    "OtherBytes",
+    "ReceivedPart",
+    "store",
+]
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 20
+_PARTS_OF_A_PAGE = 10_000
+"""As many as there may be: for each page MinIO reads all of them. Others give 1,000 at a time."""
+
+
+class NotWritten(OSError):
+    """What the store gave could not be written where it was to go; the cause says why."""
+
+
+class NotRead(OSError):
+    """What the store was to get could not be read where it comes from; the cause says why."""
+
+
+class OtherBytes(Exception):
+    """What the store was to get has not the checksum, or the size, that was said of it."""
+
+
+class ObjectStore:
+    """One bucket of a store, for many threads. Each call ends within `timeout` seconds.
+
+    `concurrency` is the number of threads that may call; some of them are always left free.
+    """
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        timeout: float,
+        concurrency: int,
+    ) -> None:
+        slots = max(1, concurrency - max(2, concurrency // 4))
+        self._bucket = bucket
+        self._timeout = timeout
+        self._guard = StoreGuard(slots)
+        self._client = transport.client(
+            endpoint=endpoint,
+            region=region,
+            access_key=access_key,
+            secret_key=secret_key,
+            connections=slots,
+        )
+
+    def step(self) -> AbstractContextManager[None]:
+        """All calls inside this context end within one `timeout` together."""
+        return transport.time_limit(self._timeout)
+
+    def head(self, key: str, *, version_id: str | None = None) -> ObjectVersion | None:
+        """Return the newest version of `key`, or the one named; None if it is not there.
+
+        S3 HeadObject. A newest version that is a delete marker is not there either. An object
+        that needs headers of its own to be read, as with SSE-C, raises `ObjectUnreadable`.
+        """
+        with self._call("head"):
+            try:
+                return self._stat(key, version_id)
+            except S3Error as error:
+                if is_not_there(error):
+                    return None
+                self._refuse_unreadable(error)
+                raise
+
+    def sha256(
+        self,
+        key: str,
+        *,
+        version_id: str,
+        progress: Callable[[int], object] | None = None,
+        unhurried: bool = False,
+    ) -> str | None:
+        """Read that very version, in bounded memory, and return `sha256:<hex>`; None if it is gone.
+
+        `progress` is called with the number of bytes of each piece. `unhurried` bounds each wait
+        for the store by the timeout, not the whole. S3 GetObject.
+        """
+        with self._call("sha256", unhurried=unhurried):
+            return self._read(key, version_id, lambda piece: None, progress)
+
+    def copy(
+        self,
+        key: str,
+        *,
+        version_id: str,
+        into: IO[bytes],
+        progress: Callable[[int], object] | None = None,
+    ) -> str | None:
+        """Write that very version `into` a file, else as `sha256` does, unhurried.
+
+        Raises `NotWritten` where the file does not take it.
+        """
+        with self._call("copy", unhurried=True):
+            return self._read(key, version_id, functools.partial(_write, into), progress)
+
+    def put(
+        self, key: str, data: BinaryIO, *, size: int, checksum: str, part_size: int
+    ) -> ObjectVersion:
+        """Store `size` bytes of that `checksum` as a new version; return it as HEAD describes it.
+
+        More than `part_size` bytes go in parts, with memory for two of them; others in one PUT
+        with their `checksum`, which the store checks, too. Only each wait for the store is bounded
+        by the timeout. Raises `NotRead` where `data` cannot be read, `OtherBytes` where they are
+        others; then there is no new version. S3 PutObject, CreateMultipartUpload.
+        """
+        bound: dict[str, Any] = {
+            "x-amz-checksum-algorithm": "SHA256",
+            "x-amz-checksum-sha256": checksums.to_base64(checksum),
+        }
+        with self._call("put", unhurried=True):
+            done = self._client.put_object(
+                self._bucket,
+                key,
+                cast(BinaryIO, _Checked(data, size=size, checksum=checksum)),
+                size,
+                metadata=bound if size <= part_size else None,
+                part_size=part_size,
+                # The limits of time are those of this thread.
+                num_parallel_uploads=1,
+            )
+            # After a multipart upload not every store names the version; the ETag tells it then.
+            found = self._stat(key, done.version_id)
+            if (found.size, found.etag) != (size, (done.etag or "").strip('"')):
+                raise UnusableAnswer("not the object that was put")
+            return found
+
+    def create_multipart(self, key: str) -> str:
+        """Begin a multipart upload and return its id. S3 CreateMultipartUpload.
+
+        No checksum algorithm is declared: MinIO would then refuse parts without one.
+        """
+        with self._call("create_multipart"):
+            upload_id = self._client._create_multipart_upload(self._bucket, key, {})
+            if not upload_id:
+                raise UnusableAnswer("no upload id")
+            return upload_id
+
+    def list_parts(self, key: str, *, upload_id: str) -> list[ReceivedPart] | None:
+        """Return all parts received so far, by number; None: no such upload. S3 ListParts."""
+        parts: list[ReceivedPart] = []
+        marker = 0
+        with self._call("list_parts"):
+            while True:
+                try:
+                    page = self._client._list_parts(
+                        self._bucket,
+                        key,
+                        upload_id,
+                        max_parts=_PARTS_OF_A_PAGE,
+                        part_number_marker=str(marker) if marker else None,
+                    )
+                except S3Error as error:
+                    if error.code == "NoSuchUpload":
+                        return None
+                    raise
+                if page.object_name != key:
+                    raise UnusableAnswer("not a list of this upload's parts")
+                parts += [received_part(part) for part in page.parts]
+                if not page.is_truncated:
+                    return parts
+                next_marker = int(page.next_part_number_marker or 0)
+                if next_marker <= marker:
+                    raise UnusableAnswer("a list of parts without an end")
+                marker = next_marker
+
+    def complete_multipart(
+        self, key: str, *, upload_id: str, parts: Sequence[ReceivedPart]
+    ) -> bool:
+        """Make the object of `parts`, in their order. S3 CompleteMultipartUpload.
+
+        False where the store knows no such upload: it was completed before, or aborted.
+        """
+        with self._call("complete_multipart"):
+            try:
+                result = self._client._complete_multipart_upload(
+                    self._bucket,
+                    key,
+                    upload_id,
+                    [Part(part.part_number, part.etag) for part in parts],
+                )
+            except S3Error as error:
+                if error.code == "NoSuchUpload":
+                    return False
+                raise
+            # S3 may answer 200 and then, in the body, an error.
+            if not result.etag or result.object_name != key:
+                raise UnusableAnswer("not the result of a completion")
+            return True
+
+    def abort_multipart(self, key: str, *, upload_id: str) -> None:
+        """Abort the upload and drop its parts; none there is fine. S3 AbortMultipartUpload."""
+        with self._call("abort_multipart"):
+            try:
+                self._client._abort_multipart_upload(self._bucket, key, upload_id)
+            except S3Error as error:
+                if error.code != "NoSuchUpload":
+                    raise
+
+    def bucket_state(self) -> BucketState:
+        """Return the state of the bucket. S3 GetBucketVersioning."""
+        with self._call("bucket_state"):
+            try:
+                versioning = self._client.get_bucket_versioning(self._bucket)
+            except S3Error as error:
+                if error.code == "NoSuchBucket":
+                    return BucketState(exists=False, versioned=False)
+                raise
+            return BucketState(exists=True, versioned=versioning.status == ENABLED)
+
+    def _read(
+        self,
+        key: str,
+        version_id: str,
+        write: Callable[[bytes], object],
+        progress: Callable[[int], object] | None,
+    ) -> str | None:
+        try:
+            answer = self._client.get_object(self._bucket, key, version_id=version_id)
+        except S3Error as error:
+            if is_not_there(error):
+                return None
+            self._refuse_unreadable(error)
+            raise
+        try:
+            if answer.headers.get("x-amz-version-id") != version_id:
+                raise UnusableAnswer("another version")
+            left = length(answer.headers)
+            digest = hashlib.sha256()
+            while piece := answer.read(_CHUNK, decode_content=False):
+                digest.update(piece)
+                write(piece)
+                left -= len(piece)
+                if progress is not None:
+                    progress(len(piece))
+            if left:
+                raise UnusableAnswer("not of the length announced")
+        finally:
+            answer.close()
+        return checksums.from_digest(digest.digest())
+
+    def _stat(self, key: str, version_id: str | None) -> ObjectVersion:
+        answer = self._client.stat_object(
+            self._bucket,
+            key,
+            version_id=version_id,
+            extra_headers={"x-amz-checksum-mode": "ENABLED"},
+        )
+        return object_version(key, answer.metadata or {}, version_id)
+
+    def _refuse_unreadable(self, error: S3Error) -> None:
+        """Raise ObjectUnreadable where a 400 is about the object: the bucket itself answers."""
+        if error.response.status == 400:
+            self._client.get_bucket_versioning(self._bucket)
+            raise ObjectUnreadable from error
+
+    @contextmanager
+    def _call(self, what: str, *, unhurried: bool = False) -> Iterator[None]:
+        """Bound the block in time, ask the guard, turn what goes wrong into StoreUnavailable."""
+        bounds = transport.wait_limit if unhurried else transport.time_limit
+        try:
+            with (
+                bounds(self._timeout),
+                self._guard.call(seconds_left=transport.seconds_left()),
+            ):
+                try:
+                    yield
+                except (ObjectUnreadable, NotRead, NotWritten, OtherBytes):
+                    raise
+                except Exception as error:
+                    # Any error: the SDK lets those of ssl, http.client, XML and int() through.
+                    raise StoreUnavailable(
+                        "The object store did not answer as it should.", retry_after=REST
+                    ) from error
+        except StoreUnavailable as error:
+            logger.warning("store: %s: %s", what, reason(error.__cause__) or error.detail)
+            raise
+
+
+def _write(file: IO[bytes], piece: bytes) -> None:
+    try:
+        file.write(piece)
+    except OSError as error:
+        raise NotWritten(*error.args) from error
+
+
+class _Checked:
+    """A file of which the last bytes are given only when all of them have the checksum.
+
+    So the store gets no whole object of other bytes, and the file is read once.
+    """
+
+    def __init__(self, file: BinaryIO, *, size: int, checksum: str) -> None:
+        self._file = file
+        self._left = size
+        self._checksum = checksum
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        try:
+            piece = self._file.read(size)
+        except OSError as error:
+            raise NotRead(*error.args) from error
+        self._digest.update(piece)
+        self._left -= len(piece)
+        if self._left and piece:
+            return piece
+        if self._left or checksums.from_digest(self._digest.digest()) != self._checksum:
+            raise OtherBytes
+        return piece
+
+
+@functools.cache
+def _object_store(
+    endpoint: str,
+    region: str,
+    access_key: str,
+    secret_key: str,
+    bucket: str,
+    timeout: float,
+    concurrency: int,
+) -> ObjectStore:
+    return ObjectStore(
+        endpoint=endpoint,
+        region=region,
+        access_key=access_key,
+        secret_key=secret_key,
+        bucket=bucket,
+        timeout=timeout,
+        concurrency=concurrency,
+    )
+
+
+def store() -> ObjectStore:
+    """Return the store of the settings, the same one throughout the process."""
+    return _object_store(
+        settings.MINIO_ENDPOINT,
+        settings.MINIO_REGION,
+        settings.MINIO_ACCESS_KEY,
+        settings.MINIO_SECRET_KEY,
+        settings.MINIO_BUCKET,
+        settings.STORE_TIMEOUT,
+        settings.THREADS,
+    )

@@ -1,0 +1,98 @@
+"""What the answers of the store say, and which of them cannot be used; for `object_store` only.
+
+Asks the store nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from minio.datatypes import Part
+from minio.error import S3Error
+
+from files import checksums
+from files.store import transport
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """One object version, as the store's answer to HEAD describes it. `size` is in bytes."""
+
+    key: str
+    version_id: str
+    etag: str
+    size: int
+    sha256: str | None
+    """`sha256:<hex>`, only where the store attests that of the whole object (FULL_OBJECT)."""
+    content_encoding: str | None
+
+
+@dataclass(frozen=True)
+class ReceivedPart:
+    """A part of a multipart upload that the store has. `size` is in bytes."""
+
+    part_number: int
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class BucketState:
+    """Whether the bucket is there, and keeps versions."""
+
+    exists: bool
+    versioned: bool
+
+
+class UnusableAnswer(Exception):
+    """The store answered with success, and not with what such an answer must have."""
+
+
+def reason(error: BaseException | None) -> str | None:
+    if isinstance(error, S3Error):
+        return f"{error.response.status} {error.code}"
+    if isinstance(error, UnusableAnswer):
+        return f"unusable answer: {error}"
+    return None if error is None else transport.reason(error)
+
+
+def is_not_there(error: S3Error) -> bool:
+    answer = error.response
+    if answer.status == 405:
+        # A version id that is a delete marker's.
+        return answer.headers.get("x-amz-delete-marker") == "true"
+    return answer.status == 404 and error.code in ("NoSuchKey", "NoSuchVersion")
+
+
+def length(headers: Mapping[str, str]) -> int:
+    text = headers.get("content-length", "")
+    if not (text.isascii() and text.isdigit()):
+        raise UnusableAnswer("no length")
+    return int(text)
+
+
+def object_version(key: str, headers: Mapping[str, str], asked_for: str | None) -> ObjectVersion:
+    etag = headers.get("etag", "").strip('"')
+    version_id = headers.get("x-amz-version-id", "")
+    # The version "null" is that of a bucket without versioning: the next PUT replaces it.
+    if not etag or version_id in ("", "null") or asked_for not in (None, version_id):
+        raise UnusableAnswer("no ETag, or no version id that can be pinned")
+    sha256 = None
+    if headers.get("x-amz-checksum-type") == "FULL_OBJECT":
+        attested = headers.get("x-amz-checksum-sha256")
+        sha256 = checksums.from_base64(attested) if attested else None
+    return ObjectVersion(
+        key=key,
+        version_id=version_id,
+        etag=etag,
+        size=length(headers),
+        sha256=sha256,
+        content_encoding=headers.get("content-encoding") or None,
+    )
+
+
+def received_part(part: Part) -> ReceivedPart:
+    if part.size is None:
+        raise UnusableAnswer("a part without a size")
+    return ReceivedPart(part_number=part.part_number, size=part.size, etag=part.etag)

@@ -1,0 +1,227 @@
+"""Starts the service and, unless another store is named, the embedded store; ends both together.
+
+The first stage of `scripts/run`: any Python 3.11+, standard library only; the rest runs in `.venv`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from scripts.lib import local_environment
+from scripts.lib.processes import Died, Processes, Stopped, answers, listens, require_free
+from scripts.lib.setup import (
+    PYTHON,
+    ROOT,
+    ensure_installed,
+    fail,
+    require_embedded_store,
+    require_posix,
+    say,
+)
+
+USER = "alice"
+START_SECONDS = 60
+
+
+def main() -> int:
+    """Return the exit status: 0 after Ctrl-C or SIGTERM, the smoke script's with `--with-smoke`."""
+    options = _options()
+    require_posix()
+    data = Path(options.data).resolve()
+    own_store = not os.environ.get("MINIO_ENDPOINT")
+    if own_store:
+        require_embedded_store()
+        if options.port == options.store_port:
+            fail(f"--port and --store-port are both {options.port}; choose two different ports.")
+        require_free(options.store_port, "--store-port")
+    require_free(options.port, "--port")
+    try:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        ensure_installed("requirements-local.txt" if own_store else "requirements.txt")
+    except KeyboardInterrupt:
+        return 0
+    _lock(data)
+    settings = local_environment.compose(os.environ, data, options.store_port)
+    processes = Processes()
+    try:
+        return _serve(processes, options, own_store, settings, data)
+    except Stopped:
+        return 0
+    except Died as death:
+        if sentence := str(death):
+            say(sentence)
+        return 1
+    finally:
+        processes.end_all()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/run",
+        description="Start Remote Drive on this machine: the service, and a store for it.",
+        epilog="With MINIO_ENDPOINT set it uses that store and starts none; with DATABASE_URL set, "
+        "that database. Ctrl-C ends everything.",
+    )
+    parser.add_argument("--port", type=_port, default=8000, help="of the service (%(default)s)")
+    parser.add_argument("--store-port", type=_port, default=9000, help="of the store (%(default)s)")
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        default=os.environ.get("DATA_DIR") or ROOT / "var",
+        help="where everything is kept; $DATA_DIR, or var in the checkout, when not given",
+    )
+    parser.add_argument("--workers", type=_count, default=1, help="server processes (%(default)s)")
+    parser.add_argument(
+        "--with-smoke", action="store_true", help="run scripts/smoke.sh, then end with its result"
+    )
+    return parser.parse_args()
+
+
+def _port(text: str) -> int:
+    return _number(text, 65535)
+
+
+def _count(text: str) -> int:
+    return _number(text, 64)
+
+
+def _number(text: str, at_most: int) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= at_most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {at_most}")
+    return int(text)
+
+
+def _lock(data: Path) -> None:
+    """Make the data folder, and hold it for as long as this process lives."""
+    import fcntl
+
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fcntl.flock(os.open(data, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        fail(f"{data} is in use by another scripts/run; choose another folder with --data.")
+    except OSError as error:
+        fail(f"{data} cannot be used as the data folder: {error.strerror}.")
+
+
+def _serve(
+    processes: Processes,
+    options: argparse.Namespace,
+    own_store: bool,
+    settings: dict[str, str],
+    data: Path,
+) -> int:
+    environment = os.environ | settings | {"DATA_DIR": str(data)}
+    here = f"http://127.0.0.1:{options.port}"
+    token = _start(processes, options, own_store, environment, data)
+    if not options.with_smoke:
+        sys.stdout.write(_banner(here, settings["MINIO_ENDPOINT"], data, token))
+        sys.stdout.flush()
+        processes.wait_for(lambda: False)
+    smoke = processes.start(
+        "smoke script",
+        [str(ROOT / "scripts" / "smoke.sh")],
+        environment=environment | {"BASE_URL": here, "TOKEN": token},
+    )
+    return processes.wait_for_end(smoke)
+
+
+def _start(
+    processes: Processes,
+    options: argparse.Namespace,
+    own_store: bool,
+    environment: dict[str, str],
+    data: Path,
+) -> str:
+    """Start all, at the same time where that can be, and return a token once all is ready."""
+    python = str(PYTHON)
+    # Another store may lack more than `/readyz` looks at, such as the user of the upload key.
+    has_bucket = own_store and (data / "store").exists()
+    if own_store:
+        arguments = ["--port", str(options.store_port), "--data", str(data / "store")]
+        processes.start(
+            "store",
+            [python, "-m", "embedded_store", *arguments],
+            environment=environment,
+            stdout=subprocess.DEVNULL,
+            server=True,
+        )
+    preparation = processes.start(
+        "preparation",
+        [python, str(ROOT / "scripts" / "lib" / "prepare.py"), USER],
+        environment=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert preparation.stdin  # noqa: S101
+    # With settings that are wrong nothing else is started: the preparation says what is wrong.
+    if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
+        raise Died("")
+    flags = ["--host", "127.0.0.1", "--port", str(options.port), "--workers", str(options.workers)]
+    flags += ["--http", "remotedrive.serving.protocol:Protocol", "--lifespan", "on"]
+    flags += ["--log-level", "warning", "--no-access-log", "--no-server-header"]
+    flags += ["--no-proxy-headers", "--timeout-graceful-shutdown", "4"]
+    flags += ["--timeout-worker-healthcheck", "30"]
+    processes.start(
+        "service",
+        [python, "-m", "uvicorn", "remotedrive.asgi:application", *flags],
+        environment=environment,
+        server=True,
+    )
+    token = processes.wait_for_line(
+        preparation, what="Preparing the database", seconds=START_SECONDS
+    )
+    if own_store:
+        processes.wait_for(
+            lambda: listens(options.store_port), what="Starting the store", seconds=START_SECONDS
+        )
+    processes.wait_for(
+        lambda: answers(options.port, "/healthz"), what="Starting", seconds=START_SECONDS
+    )
+    is_ready = has_bucket and token != "" and answers(options.port, "/readyz")
+    if token and not is_ready:
+        preparation.stdin.write(b"\n")
+    preparation.stdin.close()
+    if processes.wait_for_end(preparation, what="Making the bucket", seconds=START_SECONDS) != 0:
+        raise Died("")
+    if not is_ready:
+        processes.wait_for(
+            lambda: answers(options.port, "/readyz"), what="Starting", seconds=START_SECONDS
+        )
+    return token
+
+
+_BANNER = r"""Remote Drive: {here}  store: {store}  data: {data}
+Ctrl-C ends it. A token of {user}'s for an hour; another one, in the checkout:
+  DATA_DIR={folder} .venv/bin/python manage.py mint_jwt {user}
+
+An upload, to paste into another terminal (in any folder with a FILE):
+
+TOKEN={token}
+FILE=README.md; SIZE=$(wc -c <$FILE); SUM=$(sha256sum <$FILE | cut -c-64)
+api() {{ curl -sS "{here}/files/$1" -H "Authorization: Bearer $TOKEN" --json "$2"; echo; }}
+of() {{ echo "$UPLOAD" | sed "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/"; }}
+
+UPLOAD=$(api init-upload "{{\"filename\": \"$FILE\", \"size\": $SIZE}}")
+curl -sS -T $FILE "$(of presigned_put_url)"
+api commit "{{\"key\": \"$(of key)\", \"size\": $SIZE, \"checksum\": \"$SUM\"}}"
+
+"""
+
+
+def _banner(here: str, store: str, data: Path, token: str) -> str:
+    return _BANNER.format(
+        here=here, store=store, data=data, folder=shlex.quote(str(data)), user=USER, token=token
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""Starts uvicorn with `tests.support.asgi_project` as a process, and talks to it in raw bytes."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+ARGUMENTS = [
+    *("--http", "remotedrive.serving.protocol:Protocol", "--loop", "asyncio", "--lifespan", "on"),
+    *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
+    *("--timeout-graceful-shutdown", "4"),
+]
+
+
+class Server:
+    """One running process; `folder` holds its log, and the files that its views wait for."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+        self.process = process
+        self.port = port
+        self.folder = folder
+        # Without a pool, so that each request is a connection.
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            timeout=20,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def send(self, head: str, body: bytes = b"") -> socket.socket:
+        """Open a connection and send a request of `head`, its request line and headers."""
+        connection = self.connect()
+        lines = head.replace("\n", "\r\n")
+        connection.sendall(f"{lines}\r\nHost: 127.0.0.1\r\n\r\n".encode("latin-1") + body)
+        return connection
+
+    def hang(self, name: str) -> socket.socket:
+        """Send a request that holds a thread, until `release(name)`; return when it does."""
+        connection = self.send(f"GET /hang/{name} HTTP/1.1")
+        wait_for(lambda: (self.folder / name).exists())
+        return connection
+
+    def release(self, name: str) -> None:
+        (self.folder / name).unlink()
+        wait_for(lambda: (self.folder / f"{name}.done").exists())
+
+    def resident_kib(self) -> int:
+        """Return the most memory that the process ever held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found
+        return int(found[1])
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Return when `condition()` holds; fail when it does not within `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read until the server closes, or the body that Content-Length announces is there."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        received = connection.recv(65536)
+        assert received, f"closed after {data!r}"
+        data += received
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    headers = {
+        name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])
+    }
+    length = int(headers.get("content-length", 0))
+    while len(body) < length and (received := connection.recv(65536)):
+        body += received
+    return int(lines[0].split()[1]), headers, body
+
+
+@contextmanager
+def running(folder: Path, **environment: str) -> Iterator[Server]:
+    """Run a server with these variables in its environment, until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--factory",
+        "tests.support.asgi_project:application",
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *ARGUMENTS, "--port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "GATE": str(folder), **environment},
+            stderr=log,
+        )
+    server = Server(process, port, folder)
+    try:
+        wait_for(lambda: process.poll() is not None or _answers(server), seconds=20)
+        assert process.poll() is None, server.log()
+        yield server
+    finally:
+        server.client.close()
+        process.kill()
+        process.wait()
+
+
+def _answers(server: Server) -> bool:
+    try:
+        return server.client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
