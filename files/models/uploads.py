@@ -1,0 +1,117 @@
+"""Uploads: from init-upload to commit, abort or expiry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from files.keys import new_id
+from files.models.files import CHECKSUM_LENGTH, MEDIA_TYPE_LENGTH, NAME_LENGTH, File, FileVersion
+from files.models.users import User
+
+if TYPE_CHECKING:
+    from files.models.shares import Share
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def visible_to(self, user: User) -> Self:
+        """The uploads that the user began, not those that came through a share."""
+        return self.filter(user=user, share=None)
+
+    def through(self, share: Share) -> Self:
+        return self.filter(share=share)
+
+    def pending(self) -> Self:
+        """Those that can still be committed."""
+        return self.filter(state=Upload.State.PENDING, commit_by__gt=timezone.now())
+
+
+class Upload(models.Model):
+    """The intent to store one object; ended by commit, abort or expiry."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        COMMITTED = "committed"
+        ABORTED = "aborted"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    user = models.ForeignKey(
+        User,
+        on_delete=models.PROTECT,
+        related_name="uploads",
+        db_index=False,
+        help_text="The owner of the file to be.",
+    )
+    share = models.ForeignKey(
+        "Share", null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
+    )
+    key = models.CharField(max_length=255, unique=True)
+    filename = models.CharField(max_length=NAME_LENGTH)
+    content_type = models.CharField(max_length=MEDIA_TYPE_LENGTH)
+    size = models.BigIntegerField(help_text="bytes")
+    checksum = models.CharField(max_length=CHECKSUM_LENGTH, null=True, blank=True)
+    file = models.ForeignKey(
+        File, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
+    )
+    base_version = models.BigIntegerField(null=True, blank=True)
+    multipart_id = models.CharField(max_length=1024, null=True, blank=True)
+    part_size = models.BigIntegerField(null=True, blank=True, help_text="bytes")
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    request_digest = models.CharField(max_length=64, null=True, blank=True)
+    state = models.CharField(max_length=9, choices=State, default=State.PENDING)
+    commit_by = models.DateTimeField()
+    file_version = models.OneToOneField(
+        FileVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="upload"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        db_table = "uploads"
+        indexes = (
+            models.Index(fields=["state", "commit_by"], name="uploads_due"),
+            models.Index(fields=["user", "created_at"], name="uploads_listing"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=["user", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="uploads_idempotency",
+            ),
+            models.CheckConstraint(condition=Q(size__gte=0), name="uploads_size_min"),
+            models.CheckConstraint(
+                condition=(
+                    Q(state="committed", file_version__isnull=False)
+                    | Q(state__in=["pending", "aborted"], file_version=None)
+                ),
+                name="uploads_state",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    Q(multipart_id=None, part_size=None)
+                    # A comparison with NULL is unknown, and what is unknown is let through.
+                    | Q(multipart_id__isnull=False, part_size__isnull=False, part_size__gte=1)
+                ),
+                name="uploads_multipart",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def multipart(self) -> bool:
+        return self.multipart_id is not None
+
+    @property
+    def part_count(self) -> int | None:
+        return None if self.part_size is None else -(-self.size // self.part_size)
+
+    def size_of_part(self, part_number: int) -> int:
+        """Return the bytes that part `part_number` (from 1) of a multipart upload must have."""
+        assert self.part_size is not None  # noqa: S101
+        return min(self.part_size, self.size - (part_number - 1) * self.part_size)
