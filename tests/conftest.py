@@ -58,7 +58,7 @@ def attests(store: object) -> bool:
     key = object_key("attests")
     signed = signing.uploads().put(key, size=2, checksum=sha256(b"ok"), expires_in=60)
     assert put(signed.url, b"ok", signed.headers).status_code == 200
-    found = client.store().head(key)
+    found = client.object_store().head(key)
     assert found is not None
     return found.sha256 is not None
 

@@ -24,7 +24,7 @@ from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.models import File, FileVersion, Integrity
 from files.services import versions
 from files.services.uploads import part_size
-from files.store.client import ObjectVersion, OtherBytes, store
+from files.store.client import ObjectVersion, OtherBytes, object_store
 
 _BATCH = 100
 
@@ -91,7 +91,7 @@ def restore(*, folder: Path, progress: Callable[[int], object] | None = None) ->
     `progress` gets the size of each version that is done with. Raises `NoVersionedBucket`, and
     `StoreUnavailable` where the store does not answer at all; another run goes on from there.
     """
-    if not store().bucket_state().versioned:
+    if not object_store().bucket_state().versioned:
         raise NoVersionedBucket
     for version in _all_versions():
         source = folder / version.key
@@ -115,7 +115,7 @@ def _unless_refused(copy: Callable[[], Outcome]) -> Outcome:
     try:
         return copy()
     except (StoreUnavailable, ObjectUnreadable):
-        if not store().bucket_state().exists:
+        if not object_store().bucket_state().exists:
             raise
         return Outcome.REFUSED
 
@@ -145,7 +145,7 @@ def _fetch(version: FileVersion, target: Path, progress: Callable[[int], object]
     temporary = Path(name)
     try:
         with open(descriptor, "wb") as file:
-            read = store().copy(
+            read = object_store().copy(
                 version.key, version_id=version.store_version_id, into=file, progress=progress
             )
             file.flush()
@@ -186,7 +186,7 @@ def _put_back(version: FileVersion, source: Path) -> Outcome:
         if source.stat().st_size != version.size:
             return Outcome.DIFFERENT
         with source.open("rb") as file:
-            stored = store().put(
+            stored = object_store().put(
                 version.key,
                 file,
                 size=version.size,
@@ -209,21 +209,21 @@ def _pinned(version: FileVersion) -> ObjectVersion | None:
     where the 400 may be about something else.
     """
     try:
-        return store().head(version.key, version_id=version.store_version_id)
+        return object_store().head(version.key, version_id=version.store_version_id)
     except ObjectUnreadable:
         # The key itself, and a version id of this store's own, must be readable the same way.
-        newest = store().head(version.key)
+        newest = object_store().head(version.key)
         if newest is not None:
-            store().head(version.key, version_id=newest.version_id)
+            object_store().head(version.key, version_id=newest.version_id)
     try:
-        return store().head(version.key, version_id=version.store_version_id)
+        return object_store().head(version.key, version_id=version.store_version_id)
     except ObjectUnreadable:
         return None
 
 
 def _is_good_again(version: FileVersion) -> bool:
     """Read what is pinned by a version found corrupt; record it where it has the right bytes."""
-    read = store().sha256(version.key, version_id=version.store_version_id, unhurried=True)
+    read = object_store().sha256(version.key, version_id=version.store_version_id, unhurried=True)
     if read != version.checksum:
         return False
     versions.settle_integrity(version=version, integrity=Integrity.READ)

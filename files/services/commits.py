@@ -36,7 +36,7 @@ from files.services.uploads import (
     missing_parts,
     refuse_aborted_or_expired,
 )
-from files.store.client import ObjectVersion, store
+from files.store.client import ObjectVersion, object_store
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _commit(
         raise Invalid("base_version", "This upload makes a new file; it has no version yet.")
     if upload.file is not None and upload.file.deleted_at is not None:
         raise FileTrashed
-    with store().step():
+    with object_store().step():
         stored = _stored_object(upload)
         integrity = _integrity(stored, checksum=checksum)
     return _record(upload, stored, checksum, integrity, base_version, visit)
@@ -115,7 +115,7 @@ def _stored_object(upload: Upload) -> ObjectVersion:
     """Return what the store has under the upload's key, of the right size and as it was sent."""
     if upload.multipart_id is not None:
         _complete_in_store(upload, upload.multipart_id)
-    stored = store().head(upload.key)
+    stored = object_store().head(upload.key)
     if stored is None and upload.multipart:
         raise UploadAborted("The store no longer holds this multipart upload; begin again.")
     if stored is None:
@@ -128,14 +128,14 @@ def _stored_object(upload: Upload) -> ObjectVersion:
 
 
 def _complete_in_store(upload: Upload, multipart_id: str) -> None:
-    received = store().list_parts(upload.key, upload_id=multipart_id)
+    received = object_store().list_parts(upload.key, upload_id=multipart_id)
     if received is None:
         return  # Completed before, by a commit whose answer was lost: the object tells.
     missing = missing_parts(upload, received)
     if missing:
         raise PartsMissing(part_numbers=missing[:PARTS_PER_ANSWER])
     planned = [part for part in received if part.part_number <= (upload.part_count or 0)]
-    store().complete_multipart(upload.key, upload_id=multipart_id, parts=planned)
+    object_store().complete_multipart(upload.key, upload_id=multipart_id, parts=planned)
 
 
 def _integrity(stored: ObjectVersion, *, checksum: str) -> Integrity:
@@ -143,7 +143,7 @@ def _integrity(stored: ObjectVersion, *, checksum: str) -> Integrity:
     if stored.sha256 is not None:
         actual, known = stored.sha256, Integrity.STORE
     elif stored.size <= settings.COMMIT_READ_MAX:
-        read = store().sha256(stored.key, version_id=stored.version_id)
+        read = object_store().sha256(stored.key, version_id=stored.version_id)
         if read is None:
             raise StoreUnavailable("The object version went away while it was read.")
         actual, known = read, Integrity.READ

@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from files.exceptions import StoreUnavailable
-from files.store.client import store
+from files.store.client import object_store
 
 _STORE_ASKED_AT_MOST_EVERY = 1.0  # seconds
 _FIRST_WAIT = 1.0  # seconds
@@ -61,7 +61,7 @@ def _store_problem() -> str | None:
 
 def _ask_store() -> str | None:
     try:
-        state = store().bucket_state()
+        state = object_store().bucket_state()
     except StoreUnavailable:
         return "does not answer"
     if not state.exists:

@@ -28,7 +28,7 @@ from files.exceptions import (
 )
 from files.models import File, Upload, User
 from files.store import signing
-from files.store.client import ReceivedPart, store
+from files.store.client import ReceivedPart, object_store
 from files.store.presign import PresignedURL
 
 SINGLE_PUT_MAX = 5 << 30
@@ -107,7 +107,7 @@ def init_upload(
     )
     if multipart:
         upload.part_size = part_size(size)
-        upload.multipart_id = store().create_multipart(upload.key)
+        upload.multipart_id = object_store().create_multipart(upload.key)
     try:
         return begin(upload=upload, expires_in=settings.PRESIGN_PUT_TTL)
     except IntegrityError:
@@ -205,7 +205,7 @@ def received_parts(*, upload: Upload) -> list[ReceivedPart]:
     """Return the parts of a multipart upload as the store lists them; none once it is completed."""
     if upload.multipart_id is None or upload.state != Upload.State.PENDING:
         return []
-    return store().list_parts(upload.key, upload_id=upload.multipart_id) or []
+    return object_store().list_parts(upload.key, upload_id=upload.multipart_id) or []
 
 
 def missing_parts(upload: Upload, received: Sequence[ReceivedPart]) -> list[int]:
@@ -291,7 +291,7 @@ def _abort_in_store(upload: Upload) -> None:
     if upload.multipart_id is None:
         return
     try:
-        store().abort_multipart(upload.key, upload_id=upload.multipart_id)
+        object_store().abort_multipart(upload.key, upload_id=upload.multipart_id)
     except StoreUnavailable:
         return  # What is left there is removed by the clean-up.
 

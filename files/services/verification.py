@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from files.exceptions import ObjectUnreadable, StoreUnavailable
 from files.models import FileVersion, Integrity
 from files.services import versions
-from files.store.client import store
+from files.store.client import object_store
 
 _BATCH = 100
 
@@ -84,11 +84,11 @@ def _verify_one(
     version: FileVersion, progress: Callable[[int], object] | None, after: UUID | None
 ) -> Verified:
     try:
-        read = store().sha256(
+        read = object_store().sha256(
             version.key, version_id=version.store_version_id, progress=progress, unhurried=True
         )
     except (StoreUnavailable, ObjectUnreadable):
-        store().bucket_state()
+        object_store().bucket_state()
         return Verified(version, None, missing=False, after=after)
     good = read == version.checksum
     if not good:

@@ -43,7 +43,7 @@ __all__ = [
     "ObjectVersion",
     "OtherBytes",
     "ReceivedPart",
-    "store",
+    "object_store",
 ]
 
 logger = logging.getLogger(__name__)
@@ -381,7 +381,7 @@ def _object_store(
     )
 
 
-def store() -> ObjectStore:
+def object_store() -> ObjectStore:
     """Return the store of the settings, the same one throughout the process."""
     return _object_store(
         settings.MINIO_ENDPOINT,

@@ -295,7 +295,7 @@ def test_the_newest_object_version_at_the_commit_is_the_one_that_is_pinned(owner
     put(begun["presigned_put_url"], DATA)
     owner.commit(begun["key"], DATA)
     version = FileVersion.objects.get()
-    found = client.store().head(version.key)
+    found = client.object_store().head(version.key)
     assert found is not None
     assert (version.store_version_id, version.etag) == (found.version_id, found.etag)
     assert version.size == found.size == len(DATA)

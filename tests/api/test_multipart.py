@@ -226,7 +226,7 @@ def test_a_completion_whose_answer_was_lost_is_found_by_the_next_commit(owner: C
     begun = begin(owner, b"hello")
     send(begun, 1, b"hello")
     key, multipart_id = upload_of(begun)
-    store = client.store()
+    store = client.object_store()
     parts = store.list_parts(key, upload_id=multipart_id)
     assert parts is not None
     assert store.complete_multipart(key, upload_id=multipart_id, parts=parts)
@@ -274,7 +274,7 @@ def test_an_abort_drops_the_parts_in_the_store(owner: Client) -> None:
     send(begun, 1, b"hello")
     assert [owner.delete(path(begun)).status for _ in range(2)] == [204, 204]
     key, multipart_id = upload_of(begun)
-    assert client.store().list_parts(key, upload_id=multipart_id) is None
+    assert client.object_store().list_parts(key, upload_id=multipart_id) is None
     assert send(begun, 1, b"hello").status_code == 404
     assert_problem(owner.post(f"{path(begun)}/urls", {}), 410, "upload-aborted")
     assert "received_parts" not in owner.get(path(begun)).json
@@ -283,7 +283,7 @@ def test_an_abort_drops_the_parts_in_the_store(owner: Client) -> None:
 def test_an_upload_that_the_store_no_longer_knows_cannot_be_committed(owner: Client) -> None:
     begun = begin(owner, b"hello")
     key, multipart_id = upload_of(begun)
-    client.store().abort_multipart(key, upload_id=multipart_id)
+    client.object_store().abort_multipart(key, upload_id=multipart_id)
     assert_problem(owner.commit(begun["key"], b"hello"), 410, "upload-aborted")
 
 

@@ -221,5 +221,5 @@ def test_an_abort_does_not_need_the_store(owner: Client, store_proxy: TcpProxy) 
     assert owner.delete(path(multipart)).status == 204
     upload = Upload.objects.get(pk=multipart["upload_id"])
     assert upload.multipart_id is not None
-    parts = client.store().list_parts(upload.key, upload_id=upload.multipart_id)
+    parts = client.object_store().list_parts(upload.key, upload_id=upload.multipart_id)
     assert parts is None

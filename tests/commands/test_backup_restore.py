@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from files.models import File, FileVersion, Integrity
 from files.services import backups, verification
 from files.services.backups import Outcome
-from files.store.client import store
+from files.store.client import object_store
 from tests.store.test_client import make_s3
 from tests.support.backups import (
     RESTORED,
@@ -310,7 +310,7 @@ def test_what_is_pinned_was_checked_when_it_was_sent(
     assert restore(folder)[0] == 0
     version = FileVersion.objects.get()
     assert opened == [folder / key]
-    assert store().sha256(key, version_id=version.store_version_id) == version.checksum
+    assert object_store().sha256(key, version_id=version.store_version_id) == version.checksum
 
 
 @pytest.mark.parametrize(("times", "status"), [(1, 0), (None, 2)])
@@ -343,7 +343,7 @@ def test_versions_restored_while_they_are_verified_are_not_called_corrupt(
 def test_a_version_restored_while_it_is_read_is_read_again(
     disaster: dict[str, bytes], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = store().sha256
+    read = object_store().sha256
 
     def read_late(key: str, **options: Any) -> str | None:
         found = read(key, **options)
@@ -351,7 +351,7 @@ def test_a_version_restored_while_it_is_read_is_read_again(
         assert restore(folder)[0] == 0
         return found
 
-    monkeypatch.setattr(store(), "sha256", read_late)
+    monkeypatch.setattr(object_store(), "sha256", read_late)
     found = list(verification.verify(verification.due(every=True)))
     assert [each.missing for each in found] == [False] * 3
     assert Integrity.CORRUPT not in {pin[2] for pin in pins().values()}

@@ -265,8 +265,8 @@ def test_many_callers_at_once_are_all_served(key: str, put: Any) -> None:
 
 
 def test_there_is_one_store_in_the_process() -> None:
-    assert client.store() is client.store()
-    assert client.store().bucket_state().versioned
+    assert client.object_store() is client.object_store()
+    assert client.object_store().bucket_state().versioned
 
 
 def address() -> tuple[str, int]:

@@ -60,16 +60,18 @@ def _files() -> Iterator[str]:
 
 def _versions() -> Iterator[str]:
     from files.models import FileVersion, Integrity
-    from files.store.client import store
+    from files.store.client import object_store
 
     for version in FileVersion.objects.select_related("upload", "file"):
-        stored = store().head(version.key, version_id=version.store_version_id)
+        stored = object_store().head(version.key, version_id=version.store_version_id)
         if stored is None:
             yield f"{version}: its object version is not there"
             continue
         if (stored.size, stored.etag) != (version.size, version.etag):
             yield f"{version}: {version.size} bytes, in the store {stored.size}, or another ETag"
-        read = store().sha256(version.key, version_id=version.store_version_id, unhurried=True)
+        read = object_store().sha256(
+            version.key, version_id=version.store_version_id, unhurried=True
+        )
         if version.integrity != Integrity.CORRUPT and read != version.checksum:
             yield f"{version}: its bytes are not those of its checksum"
         upload = getattr(version, "upload", None)
