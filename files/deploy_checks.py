@@ -169,14 +169,14 @@ def store(app_configs: Any, **options: Any) -> list[CheckMessage]:
     # `doctor` and all that it needs is for commands only.
     from files.store import transport
 
-    with transport.time_limit(settings.STORE_TIMEOUT):
+    with transport.deadline(settings.STORE_TIMEOUT):
         return list(_ask_store())
 
 
 def _ask_store() -> Iterator[CheckMessage]:
     from files.store.ops.doctor import CHECKS
     from files.store.ops.probe import Probe, StoreAccess, reason
-    from files.store.ops.questions import Failed, Noted, Questions
+    from files.store.ops.questions import CheckFailedError, CheckNotedError, Questions
 
     access = StoreAccess.of_settings()
     try:
@@ -186,7 +186,7 @@ def _ask_store() -> Iterator[CheckMessage]:
                 continue
             try:
                 check.ask(questions)
-            except Failed as failed:
+            except CheckFailedError as failed:
                 yield Error(
                     f"The store's {check.name}: {failed}.",
                     hint=failed.meaning or check.meaning,
@@ -194,7 +194,7 @@ def _ask_store() -> Iterator[CheckMessage]:
                 )
                 if check.essential:
                     return
-            except Noted as noted:
+            except CheckNotedError as noted:
                 yield Warning(
                     f"The store's {check.name}: {noted}.", hint=noted.meaning, id="files.W013"
                 )

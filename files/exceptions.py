@@ -22,7 +22,7 @@ class DriveError(Exception):
         self.members = members
 
 
-class Invalid(DriveError):
+class InvalidError(DriveError):
     """A value that only the service can tell to be wrong, with the field it stands in."""
 
     code = "invalid"
@@ -31,105 +31,105 @@ class Invalid(DriveError):
         super().__init__(message, errors=[{"field": field, "code": "invalid", "message": message}])
 
 
-class NotFound(DriveError):
+class NotFoundError(DriveError):
     code = "not-found"
 
 
-class MultipartRequired(DriveError):
+class MultipartRequiredError(DriveError):
     code = "multipart-required"
 
 
-class CommitConflict(DriveError):
+class CommitConflictError(DriveError):
     code = "commit-conflict"
 
 
-class FileTrashed(DriveError):
+class FileTrashedError(DriveError):
     code = "file-trashed"
 
 
-class ObjectMissing(DriveError):
+class ObjectMissingError(DriveError):
     code = "object-missing"
 
 
-class PartsMissing(DriveError):
+class PartsMissingError(DriveError):
     code = "parts-missing"
 
 
-class IdempotencyConflict(DriveError):
+class IdempotencyConflictError(DriveError):
     code = "idempotency-conflict"
 
 
-class UploadComplete(DriveError):
+class UploadCompleteError(DriveError):
     code = "upload-complete"
 
 
-class UploadAborted(DriveError):
+class UploadAbortedError(DriveError):
     code = "upload-aborted"
 
 
-class UploadExpired(DriveError):
+class UploadExpiredError(DriveError):
     code = "upload-expired"
 
 
-class VersionConflict(DriveError):
+class VersionConflictError(DriveError):
     code = "version-conflict"
 
 
-class SizeMismatch(DriveError):
+class SizeMismatchError(DriveError):
     code = "size-mismatch"
 
 
-class ChecksumMismatch(DriveError):
+class ChecksumMismatchError(DriveError):
     code = "checksum-mismatch"
 
 
-class ContentEncoding(DriveError):
+class ContentEncodingError(DriveError):
     code = "content-encoding"
 
 
-class ObjectUnreadable(DriveError):
+class ObjectUnreadableError(DriveError):
     """The store answers, but will not describe or give back this object."""
 
     code = "object-unreadable"
 
 
-class Corrupt(DriveError):
+class CorruptError(DriveError):
     code = "corrupt"
 
 
-class PermissionDenied(DriveError):
+class PermissionDeniedError(DriveError):
     code = "permission-denied"
 
 
-class ShareRevoked(DriveError):
+class ShareRevokedError(DriveError):
     code = "share-revoked"
 
 
-class ShareExpired(DriveError):
+class ShareExpiredError(DriveError):
     code = "share-expired"
 
 
-class ShareExhausted(DriveError):
+class ShareExhaustedError(DriveError):
     code = "share-exhausted"
 
 
-class SharePassword(DriveError):
+class SharePasswordError(DriveError):
     """The password of a share is missing or wrong."""
 
     code = "share-password"
 
 
-class Throttled(DriveError):
+class ThrottledError(DriveError):
     code = "throttled"
 
 
-class Busy(DriveError):
+class BusyError(DriveError):
     """More of this is going on already than the service takes on at once; nothing was changed."""
 
     code = "unavailable"
 
 
-class StoreUnavailable(DriveError):
+class StoreUnavailableError(DriveError):
     """The store did not answer, or not in a way that can be relied on; nothing was changed."""
 
     code = "store-unavailable"

@@ -11,14 +11,16 @@ import django
 from django.conf import settings
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from remotedrive.serving.application import OneHop
+from remotedrive.serving.application import Application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
 django.setup(set_prefix=False)
 
 
 def _application() -> Any:
-    one_hop: Any = OneHop(threads=settings.THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    one_hop: Any = Application(
+        threads=settings.THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    )
     if not settings.TRUSTED_PROXIES:
         return one_hop
     return ProxyHeadersMiddleware(one_hop, trusted_hosts=settings.TRUSTED_PROXIES)

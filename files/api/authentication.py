@@ -19,11 +19,11 @@ _TOKEN_MAX = 8192
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
-class TokenInvalid(AuthenticationFailed):
+class TokenInvalidError(AuthenticationFailed):
     default_code = "token-invalid"
 
 
-class TokenExpired(AuthenticationFailed):
+class TokenExpiredError(AuthenticationFailed):
     default_code = "token-expired"
 
 
@@ -36,7 +36,7 @@ class JWTAuthentication(BaseAuthentication):
             return None
         match = _BEARER.fullmatch(header)
         if match is None or len(match[1]) > _TOKEN_MAX:
-            raise TokenInvalid
+            raise TokenInvalidError
         return user_of(subject_of(match[1])), None
 
     def authenticate_header(self, request: Request) -> str:
@@ -51,11 +51,11 @@ def subject_of(token: str) -> str:
     try:
         claims = _claims(token)
     except jwt.ExpiredSignatureError as error:
-        raise TokenExpired from error
+        raise TokenExpiredError from error
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise TokenInvalid from error
+        raise TokenInvalidError from error
     if not _is_time(claims["exp"]) or not _is_subject(claims["sub"]):
-        raise TokenInvalid
+        raise TokenInvalidError
     return str(claims["sub"])
 
 
@@ -105,5 +105,5 @@ def user_of(subject: str) -> User:
     if user is None and settings.JWT_CREATE_USERS:
         user = User.of_subject(subject)
     if user is None or not user.is_active:
-        raise TokenInvalid
+        raise TokenInvalidError
     return user

@@ -23,9 +23,9 @@ from files.api.fields import (
 )
 from files.api.pagination import OrderedPageQuery
 from files.models import File, FileVersion, Upload
-from files.services.commits import Commit
+from files.services.commits import CommitResult
 from files.services.downloads import Download
-from files.services.uploads import PARTS_MAX, PARTS_PER_ANSWER, Signed
+from files.services.uploads import PARTS_MAX, PARTS_PER_ANSWER, SignedUpload
 
 
 class InitUploadRequest(StrictSerializer):
@@ -177,7 +177,7 @@ class ReceivedPartSerializer(serializers.Serializer[Any]):
     size = serializers.IntegerField()
 
 
-class CommitSerializer(serializers.Serializer[Commit]):
+class CommitSerializer(serializers.Serializer[CommitResult]):
     fileId = serializers.UUIDField(source="file.id")  # noqa: N815
     version = serializers.IntegerField(source="version.version")
     key = serializers.CharField(source="version.key")
@@ -206,7 +206,7 @@ class PresignedPartSerializer(serializers.Serializer[Any]):
     headers = serializers.DictField(source="url.headers")
 
 
-class SignedSerializer(serializers.Serializer[Signed]):
+class SignedUploadSerializer(serializers.Serializer[SignedUpload]):
     """The answer of init-upload, and of fresh URLs."""
 
     upload_id = serializers.UUIDField(source="upload.id")
@@ -215,7 +215,7 @@ class SignedSerializer(serializers.Serializer[Signed]):
     headers = serializers.DictField(source="put.headers", default=dict)
     expires_at = serializers.DateTimeField()
 
-    def to_representation(self, signed: Signed) -> dict[str, Any]:
+    def to_representation(self, signed: SignedUpload) -> dict[str, Any]:
         shown = super().to_representation(signed)
         if signed.upload.multipart:
             shown["part_size"] = signed.upload.part_size

@@ -20,7 +20,7 @@ from files.api.fields import StrictSerializer
 from files.api.links import absolute
 from files.api.pagination import PageQuery, page
 from files.api.parsers import StrictJSONParser
-from files.api.serializers import CommitSerializer, DownloadQuery, SignedSerializer
+from files.api.serializers import CommitSerializer, DownloadQuery, SignedUploadSerializer
 from files.api.share_serializers import (
     PASSWORD_LENGTH_MAX,
     CreateShareRequest,
@@ -34,9 +34,9 @@ from files.api.share_serializers import (
     open_share,
 )
 from files.api.views import download_response
-from files.exceptions import SharePassword
+from files.exceptions import SharePasswordError
 from files.services import share_access, shares
-from files.services.share_access import Visit
+from files.services.share_access import ShareAccess
 
 
 class ShareViewSet(StrictViewSet):
@@ -88,44 +88,44 @@ class VisitViewSet(StrictViewSet):
     }
 
     def retrieve(self, request: Request, token: str) -> HttpResponseBase:
-        visit = self._arrive(token)
+        access = self._arrive(token)
         password = header_password(request)
-        if password is None and visit.share.password is not None:
-            share_access.refuse_throttled(visit.share)
-            return Response(locked_share(visit.share))
+        if password is None and access.share.password is not None:
+            share_access.require_not_throttled(access.share)
+            return Response(locked_share(access.share))
         try:
-            share_access.unlock(visit=visit, password=password)
-        except SharePassword:
-            return Response(locked_share(visit.share))
-        return Response(open_share(visit.share, shares.newest_version(visit.share)))
+            share_access.check_password(access=access, password=password)
+        except SharePasswordError:
+            return Response(locked_share(access.share))
+        return Response(open_share(access.share, shares.newest_version(access.share)))
 
     def download(self, request: Request, token: str) -> HttpResponseBase:
-        visit = self._enter(token, header_password(request))
-        return self._download(visit, redirect=self.page_preferred or self.query["redirect"])
+        access = self._enter(token, header_password(request))
+        return self._download(access, redirect=self.page_preferred or self.query["redirect"])
 
     def download_with_password(self, request: Request, token: str) -> HttpResponseBase:
         data = request.data
         is_form = isinstance(data, QueryDict)
         given = validated(PasswordRequest, data.dict() if isinstance(data, QueryDict) else data)
         password = given["password"] or header_password(request)
-        visit = self._enter(token, password)
+        access = self._enter(token, password)
         is_browser = is_form or self.page_preferred
-        response = self._download(visit, redirect=is_browser or self.query["redirect"])
+        response = self._download(access, redirect=is_browser or self.query["redirect"])
         if is_browser:
             response.status_code = 303
         return response
 
     def init_upload(self, request: Request, token: str) -> Response:
-        visit = self._enter(token, header_password(request))
+        access = self._enter(token, header_password(request))
         if "Idempotency-Key" in request.headers:
             raise invalid("Idempotency-Key", "This is not known here.", "unknown")
         arguments = validated(ShareInitUploadRequest, body_of(request))
-        signed = shares.init_upload(visit=visit, **arguments)
-        return Response(SignedSerializer(signed).data, status=201)
+        signed = shares.init_upload(access=access, **arguments)
+        return Response(SignedUploadSerializer(signed).data, status=201)
 
     def commit(self, request: Request, token: str) -> Response:
-        visit = self._enter(token, header_password(request))
-        commit = shares.commit(visit=visit, **validated(ShareCommitRequest, body_of(request)))
+        access = self._enter(token, header_password(request))
+        commit = shares.commit(access=access, **validated(ShareCommitRequest, body_of(request)))
         return Response(CommitSerializer(commit).data, status=201 if commit.created else 200)
 
     def get_parsers(self) -> list[Any]:
@@ -146,17 +146,19 @@ class VisitViewSet(StrictViewSet):
             patch_vary_headers(response, ["Accept"])
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def _arrive(self, token: str) -> Visit:
-        return share_access.arrive(token=token, address=self.request.META.get("REMOTE_ADDR", ""))
+    def _arrive(self, token: str) -> ShareAccess:
+        return share_access.open_by_token(
+            token=token, address=self.request.META.get("REMOTE_ADDR", "")
+        )
 
-    def _enter(self, token: str, password: str | None) -> Visit:
-        visit = self._arrive(token)
-        share_access.unlock(visit=visit, password=password)
-        return visit
+    def _enter(self, token: str, password: str | None) -> ShareAccess:
+        access = self._arrive(token)
+        share_access.check_password(access=access, password=password)
+        return access
 
-    def _download(self, visit: Visit, *, redirect: bool) -> HttpResponseBase:
+    def _download(self, access: ShareAccess, *, redirect: bool) -> HttpResponseBase:
         inline = self.query["disposition"] == "inline"
-        return download_response(shares.download(visit=visit, inline=inline), redirect=redirect)
+        return download_response(shares.download(access=access, inline=inline), redirect=redirect)
 
 
 def header_password(request: Request) -> str | None:

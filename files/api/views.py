@@ -26,7 +26,7 @@ from files.api.serializers import (
     InitUploadRequest,
     ReceivedPartSerializer,
     RenameRequest,
-    SignedSerializer,
+    SignedUploadSerializer,
     UploadSerializer,
     UrlsRequest,
 )
@@ -62,7 +62,7 @@ class FileViewSet(StrictViewSet):
         if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
             raise invalid("Idempotency-Key", "1 to 255 visible ASCII characters are required.")
         signed = uploads.init_upload(user=self.user, idempotency_key=idempotency_key, **arguments)
-        return Response(SignedSerializer(signed).data, status=201)
+        return Response(SignedUploadSerializer(signed).data, status=201)
 
     @action(detail=False, methods=["post"])
     def commit(self, request: Request) -> Response:
@@ -149,4 +149,4 @@ class UploadViewSet(StrictViewSet):
     def urls(self, request: Request, pk: UUID) -> Response:
         arguments = validated(UrlsRequest, request.data)
         signed = uploads.fresh_urls(user=self.user, upload_id=pk, **arguments)
-        return Response(SignedSerializer(signed).data)
+        return Response(SignedUploadSerializer(signed).data)

@@ -11,9 +11,9 @@ from django.db import DatabaseError, Error
 from django.db.models import QuerySet, Sum
 from tqdm import tqdm
 
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 from files.models import FileVersion
-from files.services.backups import Copy, Outcome
+from files.services.backups import CopyResult, Outcome
 
 _NOT_NAMED = {Outcome.DONE, Outcome.PRESENT}
 _GOOD = _NOT_NAMED | {Outcome.CORRUPT}
@@ -35,7 +35,7 @@ def total_size(found: QuerySet[FileVersion]) -> int | None:
 
 def follow(
     command: BaseCommand,
-    copies: Callable[[Callable[[int], object]], Iterator[Copy]],
+    copies: Callable[[Callable[[int], object]], Iterator[CopyResult]],
     *,
     words: Mapping[Outcome, str],
 ) -> None:
@@ -53,7 +53,7 @@ def follow(
                 counts[copy.outcome] += 1
                 if copy.outcome not in _NOT_NAMED:
                     bar.write(f"{copy.version} ({copy.version.key}) {words[copy.outcome]}")
-        except StoreUnavailable:
+        except StoreUnavailableError:
             stopped = "the store does not answer, or has no such bucket"
         except Error:
             stopped = "the database does not answer"

@@ -20,11 +20,11 @@ from pathlib import Path
 from django.db import transaction
 
 from files import checksums
-from files.exceptions import ObjectUnreadable, StoreUnavailable
+from files.exceptions import ObjectUnreadableError, StoreUnavailableError
 from files.models import File, FileVersion, Integrity
 from files.services import versions
 from files.services.uploads import part_size
-from files.store.client import ObjectVersion, OtherBytes, object_store
+from files.store.client import ContentMismatchError, ObjectVersion, object_store
 
 _BATCH = 100
 
@@ -49,12 +49,12 @@ class Outcome(Enum):
     """It was found corrupt before, and there is no copy from before that."""
 
 
-class NoVersionedBucket(Exception):
+class NoVersionedBucketError(Exception):
     """The store has no such bucket, or does not keep versions in it."""
 
 
 @dataclass(frozen=True)
-class Copy:
+class CopyResult:
     """A version and what became of its copy."""
 
     version: FileVersion
@@ -63,13 +63,13 @@ class Copy:
 
 def back_up(
     *, folder: Path, verify: bool = False, progress: Callable[[int], object] | None = None
-) -> Iterator[Copy]:
+) -> Iterator[CopyResult]:
     """Copy the bytes of each version to `folder`/`key`, unless they are there.
 
     What is there with the right size counts as copied before, with `verify` only after it was read.
     What is known to be corrupt is not asked for. A file appears under its name whole and checked.
-    `progress` gets the bytes read or skipped. Raises `StoreUnavailable` where the store does not
-    answer at all, `OSError` where the folder cannot be written; another run goes on from there.
+    `progress` gets the bytes read or skipped. Raises `StoreUnavailableError` where the store does
+    not answer at all, `OSError` where the folder cannot be written; another run goes on from there.
     """
     for version in _all_versions():
         target = folder / version.key
@@ -81,24 +81,26 @@ def back_up(
             outcome = _unless_refused(partial(_fetch, version, target, progress))
         if progress is not None and outcome in (Outcome.PRESENT, Outcome.CORRUPT):
             progress(version.size)
-        yield Copy(version, outcome)
+        yield CopyResult(version, outcome)
 
 
-def restore(*, folder: Path, progress: Callable[[int], object] | None = None) -> Iterator[Copy]:
+def restore(
+    *, folder: Path, progress: Callable[[int], object] | None = None
+) -> Iterator[CopyResult]:
     """Put what the store does not have of the versions from `folder`/`key`, and pin it.
 
     So, too, what was found corrupt; where the store reads the right bytes now, that is recorded.
     `progress` gets the size of each version that is done with. Raises `NoVersionedBucket`, and
-    `StoreUnavailable` where the store does not answer at all; another run goes on from there.
+    `StoreUnavailableError` where the store does not answer at all; another run goes on from there.
     """
     if not object_store().bucket_state().versioned:
-        raise NoVersionedBucket
+        raise NoVersionedBucketError
     for version in _all_versions():
         source = folder / version.key
         outcome = _unless_refused(partial(_put_back, version, source))
         if progress is not None:
             progress(version.size)
-        yield Copy(version, outcome)
+        yield CopyResult(version, outcome)
 
 
 def _all_versions() -> Iterator[FileVersion]:
@@ -111,10 +113,10 @@ def _all_versions() -> Iterator[FileVersion]:
 
 
 def _unless_refused(copy: Callable[[], Outcome]) -> Outcome:
-    """Return what `copy` returns; raise StoreUnavailable only where nothing at all would work."""
+    """Return what `copy` returns; REFUSED where the store fails for this one object only."""
     try:
         return copy()
-    except (StoreUnavailable, ObjectUnreadable):
+    except (StoreUnavailableError, ObjectUnreadableError):
         if not object_store().bucket_state().exists:
             raise
         return Outcome.REFUSED
@@ -193,7 +195,7 @@ def _put_back(version: FileVersion, source: Path) -> Outcome:
                 checksum=version.checksum,
                 part_size=part_size(version.size),
             )
-    except OtherBytes:
+    except ContentMismatchError:
         return Outcome.DIFFERENT
     except OSError:
         return Outcome.UNREADABLE
@@ -205,25 +207,27 @@ def _pinned(version: FileVersion) -> ObjectVersion | None:
     """Return what the store has of the pin; None if nothing.
 
     To another kind of store a version id may be none at all, and its answer is 400. It is not an
-    object that needs headers of its own: commit pins no such version. Raises `ObjectUnreadable`
-    where the 400 may be about something else.
+    object that needs headers of its own: commit pins no such version. Raises
+    `ObjectUnreadableError` where the 400 may be about something else.
     """
     try:
         return object_store().head(version.key, version_id=version.store_version_id)
-    except ObjectUnreadable:
+    except ObjectUnreadableError:
         # The key itself, and a version id of this store's own, must be readable the same way.
         newest = object_store().head(version.key)
         if newest is not None:
             object_store().head(version.key, version_id=newest.version_id)
     try:
         return object_store().head(version.key, version_id=version.store_version_id)
-    except ObjectUnreadable:
+    except ObjectUnreadableError:
         return None
 
 
 def _is_good_again(version: FileVersion) -> bool:
     """Read what is pinned by a version found corrupt; record it where it has the right bytes."""
-    read = object_store().sha256(version.key, version_id=version.store_version_id, unhurried=True)
+    read = object_store().sha256(
+        version.key, version_id=version.store_version_id, per_read_timeout_only=True
+    )
     if read != version.checksum:
         return False
     versions.settle_integrity(version=version, integrity=Integrity.READ)

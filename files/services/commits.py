@@ -15,32 +15,32 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from files.exceptions import (
-    ChecksumMismatch,
-    CommitConflict,
-    ContentEncoding,
-    FileTrashed,
-    Invalid,
-    NotFound,
-    ObjectMissing,
-    PartsMissing,
-    SizeMismatch,
-    StoreUnavailable,
-    UploadAborted,
-    VersionConflict,
+    ChecksumMismatchError,
+    CommitConflictError,
+    ContentEncodingError,
+    FileTrashedError,
+    InvalidError,
+    NotFoundError,
+    ObjectMissingError,
+    PartsMissingError,
+    SizeMismatchError,
+    StoreUnavailableError,
+    UploadAbortedError,
+    VersionConflictError,
 )
 from files.models import File, FileVersion, Integrity, ShareEvent, Upload, User
 from files.services import share_access, versions
-from files.services.share_access import Visit
+from files.services.share_access import ShareAccess
 from files.services.uploads import (
     PARTS_PER_ANSWER,
     missing_parts,
-    refuse_aborted_or_expired,
+    require_not_aborted_or_expired,
 )
 from files.store.client import ObjectVersion, object_store
 
 
 @dataclass(frozen=True)
-class Commit:
+class CommitResult:
     """A committed version with its file, and whether this call made it."""
 
     version: FileVersion
@@ -50,27 +50,30 @@ class Commit:
 
 def commit_upload(
     *, user: User, key: str, checksum: str, size: int, base_version: int | None = None
-) -> Commit:
+) -> CommitResult:
     """Record the object under `key` as a version: of the declared `size` (bytes) and `checksum`.
 
-    The same commit again returns the same version. Raises, in this order: `NotFound`,
-    `CommitConflict`, `UploadAborted`, `UploadExpired`, `SizeMismatch`, `ChecksumMismatch`,
-    `FileTrashed`, `ObjectMissing`, `PartsMissing`, `SizeMismatch`, `ContentEncoding`,
-    `ChecksumMismatch`, `VersionConflict`; `StoreUnavailable` where the store does not answer.
+    The same commit again returns the same version. Raises, in this order: `NotFoundError`,
+    `CommitConflictError`, `UploadAbortedError`, `UploadExpiredError`, `SizeMismatchError`,
+    `ChecksumMismatchError`, `FileTrashedError`, `ObjectMissingError`, `PartsMissingError`,
+    `SizeMismatchError`, `ContentEncodingError`, `ChecksumMismatchError`, `VersionConflictError`;
+    `StoreUnavailableError` where the store does not answer.
     """
     return _commit(Upload.objects.visible_to(user), key, checksum, size, base_version)
 
 
-def commit_through_share(*, visit: Visit, key: str, checksum: str, size: int) -> Commit:
+def commit_through_share(
+    *, access: ShareAccess, key: str, checksum: str, size: int
+) -> CommitResult:
     """Record an upload that came through the share of `visit`, as `commit_upload` does.
 
     Raises also what a share that ended meanwhile is refused with; a file in the trash is
-    `NotFound`.
+    `NotFoundError`.
     """
     try:
-        return _commit(Upload.objects.through(visit.share), key, checksum, size, None, visit)
-    except FileTrashed as error:
-        raise NotFound from error
+        return _commit(Upload.objects.through(access.share), key, checksum, size, None, access)
+    except FileTrashedError as error:
+        raise NotFoundError from error
 
 
 def _commit(
@@ -79,36 +82,36 @@ def _commit(
     checksum: str,
     size: int,
     base_version: int | None,
-    visit: Visit | None = None,
-) -> Commit:
+    access: ShareAccess | None = None,
+) -> CommitResult:
     upload = uploads.select_related("file", "file_version__file").filter(key=key).first()
     if upload is None:
-        raise NotFound
+        raise NotFoundError
     earlier = _earlier_commit(upload, checksum=checksum, size=size)
     if earlier is not None:
         return earlier
-    refuse_aborted_or_expired(upload)
+    require_not_aborted_or_expired(upload)
     if size != upload.size:
-        raise SizeMismatch(f"init-upload declared {upload.size} bytes.")
+        raise SizeMismatchError(f"init-upload declared {upload.size} bytes.")
     if upload.checksum is not None and checksum != upload.checksum:
-        raise ChecksumMismatch("init-upload declared another checksum.")
+        raise ChecksumMismatchError("init-upload declared another checksum.")
     if upload.file is None and base_version is not None:
-        raise Invalid("base_version", "This upload makes a new file; it has no version yet.")
+        raise InvalidError("base_version", "This upload makes a new file; it has no version yet.")
     if upload.file is not None and upload.file.deleted_at is not None:
-        raise FileTrashed
+        raise FileTrashedError
     with object_store().step():
         stored = _stored_object(upload)
         integrity = _integrity(stored, checksum=checksum)
-    return _record(upload, stored, checksum, integrity, base_version, visit)
+    return _record(upload, stored, checksum, integrity, base_version, access)
 
 
-def _earlier_commit(upload: Upload, *, checksum: str, size: int) -> Commit | None:
+def _earlier_commit(upload: Upload, *, checksum: str, size: int) -> CommitResult | None:
     version = upload.file_version
     if version is None:
         return None
     if (version.checksum, version.size) != (checksum, size):
-        raise CommitConflict
-    return Commit(version, version.file, created=False)
+        raise CommitConflictError
+    return CommitResult(version, version.file, created=False)
 
 
 def _stored_object(upload: Upload) -> ObjectVersion:
@@ -117,13 +120,13 @@ def _stored_object(upload: Upload) -> ObjectVersion:
         _complete_in_store(upload, upload.multipart_id)
     stored = object_store().head(upload.key)
     if stored is None and upload.multipart:
-        raise UploadAborted("The store no longer holds this multipart upload; begin again.")
+        raise UploadAbortedError("The store no longer holds this multipart upload; begin again.")
     if stored is None:
-        raise ObjectMissing
+        raise ObjectMissingError
     if stored.size != upload.size:
-        raise SizeMismatch(f"The object has {stored.size} bytes, not {upload.size}.")
+        raise SizeMismatchError(f"The object has {stored.size} bytes, not {upload.size}.")
     if stored.content_encoding is not None:
-        raise ContentEncoding
+        raise ContentEncodingError
     return stored
 
 
@@ -133,24 +136,24 @@ def _complete_in_store(upload: Upload, multipart_id: str) -> None:
         return  # Completed before, by a commit whose answer was lost: the object tells.
     missing = missing_parts(upload, received)
     if missing:
-        raise PartsMissing(part_numbers=missing[:PARTS_PER_ANSWER])
+        raise PartsMissingError(part_numbers=missing[:PARTS_PER_ANSWER])
     planned = [part for part in received if part.part_number <= (upload.part_count or 0)]
     object_store().complete_multipart(upload.key, upload_id=multipart_id, parts=planned)
 
 
 def _integrity(stored: ObjectVersion, *, checksum: str) -> Integrity:
-    """Return how it is known that `stored` has this checksum; raises `ChecksumMismatch`."""
+    """Return how it is known that `stored` has this checksum; raises `ChecksumMismatchError`."""
     if stored.sha256 is not None:
         actual, known = stored.sha256, Integrity.STORE
     elif stored.size <= settings.COMMIT_READ_MAX:
         read = object_store().sha256(stored.key, version_id=stored.version_id)
         if read is None:
-            raise StoreUnavailable("The object version went away while it was read.")
+            raise StoreUnavailableError("The object version went away while it was read.")
         actual, known = read, Integrity.READ
     else:
         return Integrity.DECLARED
     if actual != checksum:
-        raise ChecksumMismatch("The stored bytes have another SHA-256.")
+        raise ChecksumMismatchError("The stored bytes have another SHA-256.")
     return known
 
 
@@ -160,14 +163,14 @@ def _record(
     checksum: str,
     integrity: Integrity,
     base_version: int | None,
-    visit: Visit | None,
-) -> Commit:
+    access: ShareAccess | None,
+) -> CommitResult:
     with transaction.atomic():
         locked = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
         earlier = _earlier_commit(locked, checksum=checksum, size=upload.size)
         if earlier is not None:
             return earlier
-        refuse_aborted_or_expired(locked)
+        require_not_aborted_or_expired(locked)
         now = timezone.now()
         if locked.file_id is None:
             file = File(user_id=locked.user_id, name=locked.filename, created_at=now)
@@ -175,13 +178,13 @@ def _record(
         else:
             file = File.objects.select_for_update(no_key=True).get(pk=locked.file_id)
             if file.deleted_at is not None:
-                raise FileTrashed
+                raise FileTrashedError
             expected = base_version if base_version is not None else locked.base_version
             if expected is not None and expected != file.version_current:
-                raise VersionConflict(version_current=file.version_current)
+                raise VersionConflictError(version_current=file.version_current)
             number = file.version_current + 1
-        if visit is not None:
-            share_access.lock(visit)
+        if access is not None:
+            share_access.lock_share(access)
         version = FileVersion(
             file=file,
             version=number,
@@ -192,15 +195,15 @@ def _record(
             content_type=locked.content_type,
             checksum=checksum,
             integrity=integrity,
-            created_by_id=locked.user_id if visit is None else None,
-            share=None if visit is None else visit.share,
+            created_by_id=locked.user_id if access is None else None,
+            share=None if access is None else access.share,
             created_at=now,
         )
-        versions.point_at(file, version)
+        versions.set_current_version(file, version)
         version.save(force_insert=True)
         locked.state = Upload.State.COMMITTED
         locked.file_version = version
         locked.save(update_fields=["state", "file_version"])
-        if visit is not None:
-            share_access.record(visit, ShareEvent.What.COMMITTED, version=number)
-        return Commit(version, file, created=True)
+        if access is not None:
+            share_access.record(access, ShareEvent.What.COMMITTED, version=number)
+        return CommitResult(version, file, created=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.http import content_disposition_header
 
-from files.exceptions import Corrupt, NotFound
+from files.exceptions import CorruptError, NotFoundError
 from files.models import FileVersion, Integrity, User
 from files.store import signing
 
@@ -43,23 +43,23 @@ def download(
 ) -> Download:
     """Sign a GET of a version of the user's file, by default of the newest.
 
-    Raises `NotFound`, and `Corrupt` for a version whose bytes are known to be others.
+    Raises `NotFoundError`, and `CorruptError` for a version whose bytes are known to be others.
     """
     versions = FileVersion.objects.visible_to(user).select_related("file").filter(file=file_id)
     versions = versions.newest() if version is None else versions.filter(version=version)
     found = versions.first()
     if found is None:
-        raise NotFound
+        raise NotFoundError
     return sign_download(version=found, inline=inline, expires_in=settings.PRESIGN_GET_TTL)
 
 
 def sign_download(*, version: FileVersion, inline: bool, expires_in: int) -> Download:
-    """Sign a GET of this very object version for `expires_in` seconds; raises `Corrupt`.
+    """Sign a GET of this very object version for `expires_in` seconds; raises `CorruptError`.
 
     The URL overrides what the PUT may have stored as type and disposition (S3 API, GetObject).
     """
     if version.integrity == Integrity.CORRUPT:
-        raise Corrupt
+        raise CorruptError
     signed = signing.downloads().get(
         version.key,
         version_id=version.store_version_id,

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from files.exceptions import NotFound
+from files.exceptions import NotFoundError
 from files.models import File, FileVersion, User
 
 VERSIONS_SHOWN = 100
@@ -45,21 +45,21 @@ def list_files(
 
 
 def get_file(*, user: User, file_id: UUID) -> tuple[File, list[FileVersion]]:
-    """Return the user's file and its newest versions (at most 100); raises `NotFound`."""
+    """Return the user's file and its newest versions (at most 100); raises `NotFoundError`."""
     file = _one(File.objects.visible_to(user).present().filter(pk=file_id))
     newest = file.versions.select_related("created_by").order_by("-version")[:VERSIONS_SHOWN]
     return file, list(newest)
 
 
 def list_versions(*, user: User, file_id: UUID) -> QuerySet[FileVersion]:
-    """Return all versions of the user's file, in no order; raises `NotFound`."""
+    """Return all versions of the user's file, in no order; raises `NotFoundError`."""
     if not File.objects.visible_to(user).present().filter(pk=file_id).exists():
-        raise NotFound
+        raise NotFoundError
     return FileVersion.objects.visible_to(user).filter(file=file_id).select_related("created_by")
 
 
 def get_version(*, user: User, file_id: UUID, version: int) -> FileVersion:
-    """Return one version of the user's file; raises `NotFound`."""
+    """Return one version of the user's file; raises `NotFoundError`."""
     found = (
         FileVersion.objects.visible_to(user)
         .select_related("created_by")
@@ -67,24 +67,24 @@ def get_version(*, user: User, file_id: UUID, version: int) -> FileVersion:
         .first()
     )
     if found is None:
-        raise NotFound
+        raise NotFoundError
     return found
 
 
 def rename_file(*, user: User, file_id: UUID, name: str) -> File:
-    """Give the user's file another name; its versions and their keys stay. Raises `NotFound`."""
+    """Rename the user's file; its versions keep their keys. Raises `NotFoundError`."""
     file = File.objects.visible_to(user).present().filter(pk=file_id)
     if not file.update(name=name, updated_at=timezone.now()):
-        raise NotFound
+        raise NotFoundError
     return _one(file)
 
 
 def trash_file(*, user: User, file_id: UUID) -> None:
-    """Move the user's file to the trash; raises `NotFound`, also when it is there already."""
+    """Move the user's file to the trash; raises `NotFoundError`, also when it is there already."""
     file = File.objects.visible_to(user).present().filter(pk=file_id)
     now = timezone.now()
     if not file.update(deleted_at=now, updated_at=now):
-        raise NotFound
+        raise NotFoundError
 
 
 def restore_file(*, user: User, file_id: UUID) -> File:
@@ -107,5 +107,5 @@ def _in_any_case(text: str) -> str:
 def _one(files: QuerySet[File]) -> File:
     file = files.first()
     if file is None:
-        raise NotFound
+        raise NotFoundError
     return file

@@ -8,7 +8,7 @@ import time
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 from files.store.client import object_store
 
 _STORE_ASKED_AT_MOST_EVERY = 1.0  # seconds
@@ -62,7 +62,7 @@ def _store_problem() -> str | None:
 def _ask_store() -> str | None:
     try:
         state = object_store().bucket_state()
-    except StoreUnavailable:
+    except StoreUnavailableError:
         return "does not answer"
     if not state.exists:
         return "has no such bucket: run manage.py bootstrap_store"

@@ -17,20 +17,20 @@ from functools import cache
 from threading import BoundedSemaphore
 
 from django.conf import settings
-from django.contrib.auth.hashers import check_password
+from django.contrib.auth import hashers
 from django.db import transaction
 from django.utils import timezone
 
 from files.exceptions import (
-    Busy,
+    BusyError,
     DriveError,
-    NotFound,
-    ShareExhausted,
-    ShareExpired,
-    SharePassword,
-    ShareRevoked,
-    StoreUnavailable,
-    Throttled,
+    NotFoundError,
+    ShareExhaustedError,
+    ShareExpiredError,
+    SharePasswordError,
+    ShareRevokedError,
+    StoreUnavailableError,
+    ThrottledError,
 )
 from files.models import Share, ShareEvent
 
@@ -40,7 +40,7 @@ _SAME_REFUSAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Visit:
+class ShareAccess:
     """A share whose token was shown, and the truncated address that it was shown from."""
 
     share: Share
@@ -52,8 +52,8 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
-def arrive(*, token: str, address: str) -> Visit:
-    """Return the visit of whoever shows `token`; raises `NotFound`, or how the share has ended.
+def open_by_token(*, token: str, address: str) -> ShareAccess:
+    """Open the share of `token`; raises `NotFoundError`, or how the share has ended.
 
     The shares of a file in the trash, and of an owner who is not active, are not found.
     """
@@ -65,91 +65,93 @@ def arrive(*, token: str, address: str) -> Visit:
         .first()
     )
     if share is None:
-        raise NotFound
-    visit = Visit(share, truncated(address))
-    with refusals_recorded(visit):
-        refuse_ended(share)
-    return visit
+        raise NotFoundError
+    access = ShareAccess(share, truncated(address))
+    with refusals_recorded(access):
+        require_active(share)
+    return access
 
 
-def unlock(*, visit: Visit, password: str | None) -> None:
-    """Check the share's password, if it has one; raises `SharePassword` or `Throttled`.
+def check_password(*, access: ShareAccess, password: str | None) -> None:
+    """Check the share's password, if it has one; raises `SharePasswordError` or `ThrottledError`.
 
     After ten wrong ones in 15 minutes all are refused until these are over, the right one too.
     The count stands in the row, so it holds in every process; hashing is done outside its lock.
     """
-    if visit.share.password is None:
+    if access.share.password is None:
         return
-    with refusals_recorded(visit):
-        refuse_throttled(visit.share)
+    with refusals_recorded(access):
+        require_not_throttled(access.share)
         if password is None:
-            raise SharePassword
-        right = _is_right(password, visit.share.password)
+            raise SharePasswordError
+        right = _is_right(password, access.share.password)
         with transaction.atomic():
-            share = Share.objects.select_for_update(no_key=True).get(pk=visit.share.pk)
-            refuse_throttled(share)
+            share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
+            require_not_throttled(share)
             if right:
                 return
             _count_wrong_password(share)
-        raise SharePassword
+        raise SharePasswordError
 
 
-def lock(visit: Visit) -> Share:
+def lock_share(access: ShareAccess) -> Share:
     """Lock the share's row in the current transaction; raises how the share has ended by now."""
-    share = Share.objects.select_for_update(no_key=True).get(pk=visit.share.pk)
-    refuse_ended(share)
+    share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
+    require_active(share)
     return share
 
 
-def refuse_ended(share: Share) -> None:
-    """Raise `ShareRevoked`, `ShareExpired` or `ShareExhausted` where that is so."""
+def require_active(share: Share) -> None:
+    """Raise `ShareRevokedError`, `ShareExpiredError` or `ShareExhaustedError` where that is so."""
     if share.revoked_at is not None:
-        raise ShareRevoked
+        raise ShareRevokedError
     if share.expires_at is not None and share.expires_at <= timezone.now():
-        raise ShareExpired
+        raise ShareExpiredError
     if share.max_downloads is not None and share.download_count >= share.max_downloads:
-        raise ShareExhausted
+        raise ShareExhaustedError
 
 
 def seconds_left(share: Share, *, at_most: int) -> int:
-    """Return for how many seconds a URL may be signed; raises `ShareExpired` for less than one."""
+    """Return for how many seconds a URL may be signed; raises `ShareExpiredError` for less than
+    one.
+    """
     if share.expires_at is None:
         return at_most
     left = math.floor((share.expires_at - timezone.now()).total_seconds())
     if left < 1:
-        raise ShareExpired
+        raise ShareExpiredError
     return min(at_most, left)
 
 
 def record(
-    visit: Visit, what: ShareEvent.What, *, version: int | None = None, reason: str = ""
+    access: ShareAccess, what: ShareEvent.What, *, version: int | None = None, reason: str = ""
 ) -> None:
     """Write one row of the audit trail."""
     ShareEvent.objects.create(
-        share=visit.share, what=what, version=version, reason=reason, address=visit.address
+        share=access.share, what=what, version=version, reason=reason, address=access.address
     )
 
 
 @contextmanager
-def refusals_recorded(visit: Visit) -> Iterator[None]:
+def refusals_recorded(access: ShareAccess) -> Iterator[None]:
     """Record what is refused inside this block, and why.
 
     The same refusal of the same address is written once a minute, so that nobody fills the table.
     """
     try:
         yield
-    except (Busy, StoreUnavailable):
+    except (BusyError, StoreUnavailableError):
         raise
     except DriveError as error:
         lately = ShareEvent.objects.filter(
-            share=visit.share,
+            share=access.share,
             at__gt=timezone.now() - _SAME_REFUSAL,
             what=ShareEvent.What.REFUSED,
             reason=error.code,
-            address=visit.address,
+            address=access.address,
         )
         if not lately.exists():
-            record(visit, ShareEvent.What.REFUSED, reason=error.code)
+            record(access, ShareEvent.What.REFUSED, reason=error.code)
         raise
 
 
@@ -167,9 +169,9 @@ def truncated(address: str) -> str:
 def _is_right(password: str, hashed: str) -> bool:
     """Hash `password` and compare: slow by design, so it may never hold all threads."""
     if not _hashing().acquire(blocking=False):
-        raise Busy("Too many passwords are being checked.")
+        raise BusyError("Too many passwords are being checked.")
     try:
-        return check_password(password, hashed)
+        return hashers.check_password(password, hashed)
     finally:
         _hashing().release()
 
@@ -179,12 +181,12 @@ def _hashing() -> BoundedSemaphore:
     return BoundedSemaphore(max(1, settings.THREADS // 4))
 
 
-def refuse_throttled(share: Share) -> None:
-    """Raise `Throttled` while wrong passwords have closed the share for everyone."""
+def require_not_throttled(share: Share) -> None:
+    """Raise `ThrottledError` while wrong passwords have closed the share for everyone."""
     until = _window_end(share)
     left = (until - timezone.now()).total_seconds() if until is not None else 0
     if left > 0 and share.failed_attempts >= WRONG_PASSWORDS_MAX:
-        raise Throttled(retry_after=math.ceil(left))
+        raise ThrottledError(retry_after=math.ceil(left))
 
 
 def _count_wrong_password(share: Share) -> None:

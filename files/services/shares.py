@@ -17,20 +17,20 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from files import keys
-from files.exceptions import NotFound, PermissionDenied
+from files.exceptions import NotFoundError, PermissionDeniedError
 from files.models import File, FileVersion, Share, ShareEvent, Upload, User
 from files.services import commits, downloads, share_access, uploads
-from files.services.commits import Commit
+from files.services.commits import CommitResult
 from files.services.downloads import Download
-from files.services.share_access import Visit
-from files.services.uploads import Signed
+from files.services.share_access import ShareAccess
+from files.services.uploads import SignedUpload
 
 _TOKEN_BYTES = 24
 """192 random bits."""
 
 
 @dataclass(frozen=True)
-class Created:
+class NewShare:
     """A new share and its token, which is known only now."""
 
     share: Share
@@ -45,11 +45,11 @@ def create_share(
     expires_at: datetime | None = None,
     password: str | None = None,
     max_downloads: int | None = None,
-) -> Created:
-    """Grant `permission` on the user's file to whoever holds the token; raises `NotFound`."""
+) -> NewShare:
+    """Grant `permission` on the user's file to whoever holds the token; raises `NotFoundError`."""
     file = File.objects.visible_to(user).present().filter(pk=file_id).first()
     if file is None:
-        raise NotFound
+        raise NotFoundError
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     share = Share.objects.create(
         file=file,
@@ -60,7 +60,7 @@ def create_share(
         password=None if password is None else make_password(password),
         max_downloads=max_downloads,
     )
-    return Created(share, token)
+    return NewShare(share, token)
 
 
 def list_shares(*, user: User, file_id: UUID | None = None) -> QuerySet[Share]:
@@ -70,20 +70,20 @@ def list_shares(*, user: User, file_id: UUID | None = None) -> QuerySet[Share]:
 
 
 def get_share(*, user: User, share_id: UUID) -> Share:
-    """Return a share of one of the user's files; raises `NotFound`."""
+    """Return a share of one of the user's files; raises `NotFoundError`."""
     share = Share.objects.visible_to(user).filter(pk=share_id).first()
     if share is None:
-        raise NotFound
+        raise NotFoundError
     return share
 
 
 def list_events(*, user: User, share_id: UUID) -> QuerySet[ShareEvent]:
-    """Return what was done through a share, in no order; raises `NotFound`."""
+    """Return what was done through a share, in no order; raises `NotFoundError`."""
     return ShareEvent.objects.filter(share=get_share(user=user, share_id=share_id))
 
 
 def revoke_share(*, user: User, share_id: UUID) -> None:
-    """End a share at once; again is fine. Raises `NotFound`."""
+    """End a share at once; again is fine. Raises `NotFoundError`."""
     share = get_share(user=user, share_id=share_id)
     revoke(Share.objects.filter(pk=share.pk))
 
@@ -93,78 +93,79 @@ def revoke(shares: QuerySet[Share]) -> int:
     return shares.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
-def download(*, visit: Visit, inline: bool = False) -> Download:
+def download(*, access: ShareAccess, inline: bool = False) -> Download:
     """Sign a GET of the newest version, counted, for no longer than the share lasts.
 
-    Raises how the share has ended by now, `Corrupt`, or `NotFound` for a file in the trash.
+    Raises how the share has ended by now, `CorruptError`, or `NotFoundError` for a file in the
+    trash.
     """
-    with share_access.refusals_recorded(visit):
-        version = newest_version(visit.share)
+    with share_access.refusals_recorded(access):
+        version = newest_version(access.share)
         signed = downloads.sign_download(
             version=version,
             inline=inline,
-            expires_in=share_access.seconds_left(visit.share, at_most=settings.PRESIGN_GET_TTL),
+            expires_in=share_access.seconds_left(access.share, at_most=settings.PRESIGN_GET_TTL),
         )
         with transaction.atomic():
-            share = share_access.lock(visit)
+            share = share_access.lock_share(access)
             share.download_count += 1
             share.last_used_at = timezone.now()
             share.save(update_fields=["download_count", "last_used_at"])
-            share_access.record(visit, ShareEvent.What.DOWNLOADED, version=version.version)
+            share_access.record(access, ShareEvent.What.DOWNLOADED, version=version.version)
     return signed
 
 
 def init_upload(
     *,
-    visit: Visit,
+    access: ShareAccess,
     filename: str | None,
     size: int,
     content_type: str,
     checksum: str | None = None,
-) -> Signed:
+) -> SignedUpload:
     """Begin the upload of a new version of the shared file; the URL ends with the share.
 
-    Raises `PermissionDenied` through a read share. `filename` shapes the key only.
+    Raises `PermissionDeniedError` through a read share. `filename` shapes the key only.
     """
-    with share_access.refusals_recorded(visit):
-        refuse_reader(visit)
-        name = filename or visit.share.file.name
+    with share_access.refusals_recorded(access):
+        require_writer(access)
+        name = filename or access.share.file.name
         upload = Upload(
-            user_id=visit.share.file.user_id,
-            share=visit.share,
-            file=visit.share.file,
+            user_id=access.share.file.user_id,
+            share=access.share,
+            file=access.share.file,
             key=keys.object_key(name),
             filename=name,
             content_type=content_type,
             size=size,
             checksum=checksum,
         )
-        expires_in = share_access.seconds_left(visit.share, at_most=settings.PRESIGN_PUT_TTL)
+        expires_in = share_access.seconds_left(access.share, at_most=settings.PRESIGN_PUT_TTL)
         with transaction.atomic():
-            share = share_access.lock(visit)
+            share = share_access.lock_share(access)
             share.last_used_at = timezone.now()
             share.save(update_fields=["last_used_at"])
             signed = uploads.begin(upload=upload, expires_in=expires_in)
-            share_access.record(visit, ShareEvent.What.UPLOAD_STARTED)
+            share_access.record(access, ShareEvent.What.UPLOAD_STARTED)
     return signed
 
 
-def commit(*, visit: Visit, key: str, checksum: str, size: int) -> Commit:
+def commit(*, access: ShareAccess, key: str, checksum: str, size: int) -> CommitResult:
     """Commit an upload that came through this share; raises as `commit_through_share` does."""
-    with share_access.refusals_recorded(visit):
-        refuse_reader(visit)
-        return commits.commit_through_share(visit=visit, key=key, checksum=checksum, size=size)
+    with share_access.refusals_recorded(access):
+        require_writer(access)
+        return commits.commit_through_share(access=access, key=key, checksum=checksum, size=size)
 
 
 def newest_version(share: Share) -> FileVersion:
-    """Return the newest version of the shared file; raises `NotFound` if it is in the trash."""
+    """Return the newest version of the file; raises `NotFoundError` if it is in the trash."""
     versions = FileVersion.objects.filter(file=share.file_id, file__deleted_at=None)
     version = versions.newest().select_related("file").first()
     if version is None:
-        raise NotFound
+        raise NotFoundError
     return version
 
 
-def refuse_reader(visit: Visit) -> None:
-    if visit.share.permission != Share.Permission.WRITE:
-        raise PermissionDenied("This share permits reading only.")
+def require_writer(access: ShareAccess) -> None:
+    if access.share.permission != Share.Permission.WRITE:
+        raise PermissionDeniedError("This share permits reading only.")

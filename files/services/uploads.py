@@ -17,14 +17,14 @@ from django.utils import timezone
 
 from files import keys
 from files.exceptions import (
-    IdempotencyConflict,
-    Invalid,
-    MultipartRequired,
-    NotFound,
-    StoreUnavailable,
-    UploadAborted,
-    UploadComplete,
-    UploadExpired,
+    IdempotencyConflictError,
+    InvalidError,
+    MultipartRequiredError,
+    NotFoundError,
+    StoreUnavailableError,
+    UploadAbortedError,
+    UploadCompleteError,
+    UploadExpiredError,
 )
 from files.models import File, Upload, User
 from files.store import signing
@@ -50,7 +50,7 @@ class PresignedPart:
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedUpload:
     """An upload with URLs that were just signed for it: one PUT, or those of some parts."""
 
     upload: Upload
@@ -70,17 +70,18 @@ def init_upload(
     base_version: int | None = None,
     multipart: bool = False,
     idempotency_key: str | None = None,
-) -> Signed:
+) -> SignedUpload:
     """Begin an upload of `size` bytes for `user`, of a new file or of the next version of one.
 
-    Raises `NotFound` (no such file of the user), `MultipartRequired`, `Invalid`,
-    `IdempotencyConflict`, and `UploadComplete`, `UploadAborted` or `UploadExpired` when the
-    upload that the idempotency key began has ended. Only a multipart upload calls the store.
+    Raises `NotFoundError` (no such file of the user), `MultipartRequiredError`, `InvalidError`,
+    `IdempotencyConflictError`, and `UploadCompleteError`, `UploadAbortedError` or
+    `UploadExpiredError` when the upload that the idempotency key began has ended. Only a multipart
+    upload calls the store.
     """
     if size > SINGLE_PUT_MAX and not multipart:
-        raise MultipartRequired
+        raise MultipartRequiredError
     if size == 0 and multipart:
-        raise Invalid("multipart", "An empty file has no parts; send it in one PUT.")
+        raise InvalidError("multipart", "An empty file has no parts; send it in one PUT.")
     digest = None
     if idempotency_key is not None:
         digest = _digest(filename, size, content_type, checksum, file_id, base_version, multipart)
@@ -91,7 +92,7 @@ def init_upload(
     if file_id is not None:
         file = File.objects.visible_to(user).present().filter(pk=file_id).first()
         if file is None:
-            raise NotFound
+            raise NotFoundError
     name = filename or _name_of(file)
     upload = Upload(
         user=user,
@@ -121,7 +122,7 @@ def init_upload(
         return sign(upload=earlier)
 
 
-def begin(*, upload: Upload, expires_in: int) -> Signed:
+def begin(*, upload: Upload, expires_in: int) -> SignedUpload:
     """Insert a new upload, with URLs that are good for `expires_in` seconds."""
     signed = _signed(upload, expires_in=expires_in)
     upload.commit_by = _commit_by(signed.expires_at)
@@ -136,45 +137,47 @@ def begin(*, upload: Upload, expires_in: int) -> Signed:
     return signed
 
 
-def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed:
+def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> SignedUpload:
     """Sign fresh URLs for a pending upload, which thereby can be committed for longer.
 
     Without `part_numbers` the answer has the first 100 parts. Raises what the state of an ended
-    upload says, and `Invalid` for part numbers that the upload does not have.
+    upload says, and `InvalidError` for part numbers that the upload does not have.
     """
-    refuse_ended(upload)
+    require_pending(upload)
     signed = _signed(upload, part_numbers, expires_in=settings.PRESIGN_PUT_TTL)
     # The row decides: an upload that ended since it was read gets no URL. No later expiry is
     # ever shortened, as a URL that is still valid may write until then.
     alive = Upload.objects.filter(pk=upload.pk).pending()
     if not alive.update(commit_by=Greatest("commit_by", _commit_by(signed.expires_at))):
         upload.refresh_from_db(fields=["state", "commit_by"])
-        refuse_ended(upload)
-        raise UploadExpired
+        require_pending(upload)
+        raise UploadExpiredError
     upload.commit_by = max(upload.commit_by, _commit_by(signed.expires_at))
     return signed
 
 
-def fresh_urls(*, user: User, upload_id: UUID, part_numbers: Sequence[int] | None) -> Signed:
+def fresh_urls(*, user: User, upload_id: UUID, part_numbers: Sequence[int] | None) -> SignedUpload:
     """Sign URLs for an upload again; without `part_numbers`, of the first 100 parts missing."""
     upload = get_upload(user=user, upload_id=upload_id)
-    refuse_ended(upload)
+    require_pending(upload)
     if part_numbers is not None and not upload.multipart:
-        raise Invalid("part_numbers", "This upload is not multipart.")
+        raise InvalidError("part_numbers", "This upload is not multipart.")
     if upload.multipart and part_numbers is None:
         part_numbers = missing_parts(upload, received_parts(upload=upload))[:PARTS_PER_ANSWER]
     return sign(upload=upload, part_numbers=part_numbers)
 
 
 def get_upload(*, user: User, upload_id: UUID) -> Upload:
-    """Return the user's upload in any state; raises `NotFound`, or `UploadExpired` if too late."""
+    """Return the user's upload in any state; raises `NotFoundError`, or `UploadExpiredError` if too
+    late.
+    """
     upload = (
         Upload.objects.visible_to(user).select_related("file_version").filter(pk=upload_id).first()
     )
     if upload is None:
-        raise NotFound
+        raise NotFoundError
     if upload.state == Upload.State.PENDING and upload.commit_by <= timezone.now():
-        raise UploadExpired
+        raise UploadExpiredError
     return upload
 
 
@@ -184,7 +187,7 @@ def pending_uploads(*, user: User) -> QuerySet[Upload]:
 
 
 def abort_upload(*, user: User, upload_id: UUID) -> None:
-    """End an upload without a version. Again is fine; a committed one raises `UploadComplete`.
+    """End an upload without a version. Again is fine; a committed one raises `UploadCompleteError`.
 
     The row is marked first, so that no commit follows; a store that is down fails nothing.
     """
@@ -197,7 +200,7 @@ def abort_upload(*, user: User, upload_id: UUID) -> None:
         if not marked:
             upload.refresh_from_db(fields=["state"])
     if upload.state == Upload.State.COMMITTED:
-        raise UploadComplete
+        raise UploadCompleteError
     _abort_in_store(upload)
 
 
@@ -218,18 +221,18 @@ def missing_parts(upload: Upload, received: Sequence[ReceivedPart]) -> list[int]
     ]
 
 
-def refuse_ended(upload: Upload) -> None:
+def require_pending(upload: Upload) -> None:
     """Raise what a call on an upload that has ended is answered with."""
     if upload.state == Upload.State.COMMITTED:
-        raise UploadComplete
-    refuse_aborted_or_expired(upload)
+        raise UploadCompleteError
+    require_not_aborted_or_expired(upload)
 
 
-def refuse_aborted_or_expired(upload: Upload) -> None:
+def require_not_aborted_or_expired(upload: Upload) -> None:
     if upload.state == Upload.State.ABORTED:
-        raise UploadAborted
+        raise UploadAbortedError
     if upload.state == Upload.State.PENDING and upload.commit_by <= timezone.now():
-        raise UploadExpired
+        raise UploadExpiredError
 
 
 def part_size(size: int) -> int:
@@ -240,19 +243,19 @@ def part_size(size: int) -> int:
 
 def _signed(
     upload: Upload, part_numbers: Sequence[int] | None = None, *, expires_in: int
-) -> Signed:
+) -> SignedUpload:
     presigner = signing.uploads()
     now = timezone.now()
     if upload.multipart_id is None:
         put = presigner.put(
             upload.key, size=upload.size, checksum=upload.checksum, expires_in=expires_in, now=now
         )
-        return Signed(upload, put, (), put.expires_at)
+        return SignedUpload(upload, put, (), put.expires_at)
     count = upload.part_count or 0
     if part_numbers is None:
         part_numbers = range(1, min(count, PARTS_PER_ANSWER) + 1)
     if any(not 1 <= number <= count for number in part_numbers):
-        raise Invalid("part_numbers", f"The upload has the parts 1 to {count}.")
+        raise InvalidError("part_numbers", f"The upload has the parts 1 to {count}.")
     parts = tuple(
         PresignedPart(
             number,
@@ -268,7 +271,7 @@ def _signed(
         for number in part_numbers
     )
     expires_at = parts[0].url.expires_at if parts else now + timedelta(seconds=expires_in)
-    return Signed(upload, None, parts, expires_at)
+    return SignedUpload(upload, None, parts, expires_at)
 
 
 def _commit_by(expires_at: datetime) -> datetime:
@@ -283,7 +286,7 @@ def _begun_with(*, user: User, idempotency_key: str, digest: str | None) -> Uplo
         .first()
     )
     if upload is not None and upload.request_digest != digest:
-        raise IdempotencyConflict
+        raise IdempotencyConflictError
     return upload
 
 
@@ -292,7 +295,7 @@ def _abort_in_store(upload: Upload) -> None:
         return
     try:
         object_store().abort_multipart(upload.key, upload_id=upload.multipart_id)
-    except StoreUnavailable:
+    except StoreUnavailableError:
         return  # What is left there is removed by the clean-up.
 
 
@@ -302,5 +305,5 @@ def _digest(*arguments: object) -> str:
 
 def _name_of(file: File | None) -> str:
     if file is None:
-        raise Invalid("filename", "This field is required.")
+        raise InvalidError("filename", "This field is required.")
     return file.name

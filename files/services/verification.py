@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from files.exceptions import ObjectUnreadable, StoreUnavailable
+from files.exceptions import ObjectUnreadableError, StoreUnavailableError
 from files.models import FileVersion, Integrity
 from files.services import versions
 from files.store.client import object_store
@@ -19,7 +19,7 @@ _BATCH = 100
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerificationResult:
     """A version and what was found of it; a later run may begin `after` this id.
 
     `integrity` is how its checksum is known now; None where the store, which answers otherwise,
@@ -59,13 +59,13 @@ def corrupt(*, since: datetime | None = None) -> int:
 
 def verify(
     found: QuerySet[FileVersion], *, progress: Callable[[int], object] | None = None
-) -> Iterator[Verified]:
+) -> Iterator[VerificationResult]:
     """Check the versions of `due()` one after another; each is settled before it is yielded.
 
     Rows are fetched a few at a time, taken in a random order, and looked at again just before
     their bytes are read: so workers side by side seldom read a version twice, and nothing is lost
-    where they do. `progress` gets the bytes read or skipped. Raises `StoreUnavailable` where the
-    store does not answer at all; what is settled stays.
+    where they do. `progress` gets the bytes read or skipped. Raises `StoreUnavailableError` where
+    the store does not answer at all; what is settled stays.
     """
     after: UUID | None = None
     batch = list(found[:_BATCH])
@@ -82,14 +82,17 @@ def verify(
 
 def _verify_one(
     version: FileVersion, progress: Callable[[int], object] | None, after: UUID | None
-) -> Verified:
+) -> VerificationResult:
     try:
         read = object_store().sha256(
-            version.key, version_id=version.store_version_id, progress=progress, unhurried=True
+            version.key,
+            version_id=version.store_version_id,
+            progress=progress,
+            per_read_timeout_only=True,
         )
-    except (StoreUnavailable, ObjectUnreadable):
+    except (StoreUnavailableError, ObjectUnreadableError):
         object_store().bucket_state()
-        return Verified(version, None, missing=False, after=after)
+        return VerificationResult(version, None, missing=False, after=after)
     good = read == version.checksum
     if not good:
         integrity = Integrity.CORRUPT
@@ -102,4 +105,4 @@ def _verify_one(
     ):
         version.refresh_from_db()
         return _verify_one(version, progress, after)
-    return Verified(version, integrity, missing=read is None, after=after)
+    return VerificationResult(version, integrity, missing=read is None, after=after)

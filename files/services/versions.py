@@ -17,7 +17,7 @@ _REPEATED = (
 )
 
 
-def point_at(file: File, version: FileVersion) -> None:
+def set_current_version(file: File, version: FileVersion) -> None:
     """Move `file` to `version` and save it: a new file is inserted, another one must be locked."""
     file.version_current = version.version
     file.key_current = version.key

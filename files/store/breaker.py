@@ -13,17 +13,17 @@ from contextlib import contextmanager
 
 from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
 
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 
-FAILURES = 5
+FAILURES_TO_OPEN = 5
 """So many failed calls in a row, and the store is not asked …"""
-REST = 5
+OPEN_SECONDS = 5
 """… for so many seconds. Then one call at a time tries whether it answers."""
 _STALLED = 1.0
 """Seconds without the end of any call, after which nobody waits for one."""
 
 
-class StoreGuard:
+class StoreBreaker:
     """Lets at most `slots` calls run at the same time, and none while the breaker is open."""
 
     def __init__(self, slots: int) -> None:
@@ -32,16 +32,17 @@ class StoreGuard:
         """When a call last began or ended."""
         self._changed = threading.Condition()
         self._breaker = CircuitBreaker(
-            fail_max=FAILURES,
-            reset_timeout=REST,
+            fail_max=FAILURES_TO_OPEN,
+            reset_timeout=OPEN_SECONDS,
             throw_new_error_on_trip=False,
-            exclude=[lambda error: not isinstance(error, StoreUnavailable)],
+            exclude=[lambda error: not isinstance(error, StoreUnavailableError)],
         )
         self._probe = threading.Lock()
 
     @contextmanager
     def call(self, *, seconds_left: float) -> Iterator[None]:
-        """Run the block as one call; StoreUnavailable when it may not run, and it then did not.
+        """Run the block as one call; StoreUnavailableError when it may not run, and it then did
+        not.
 
         A caller that finds no slot waits while other calls end, for half of the time it has left.
         Where none has ended for a second it does not wait.
@@ -62,7 +63,7 @@ class StoreGuard:
             while not self._free:
                 wait = min(until, self._moved + _STALLED) - time.monotonic()
                 if wait <= 0:
-                    raise StoreUnavailable("Too many calls wait for the object store.")
+                    raise StoreUnavailableError("Too many calls wait for the object store.")
                 self._changed.wait(wait)
             self._free -= 1
             self._moved = time.monotonic()
@@ -72,13 +73,13 @@ class StoreGuard:
         # pybreaker lets every caller through while it is half open; one is enough to find out.
         closed = self._breaker.current_state == STATE_CLOSED
         if not closed and not self._probe.acquire(blocking=False):
-            raise StoreUnavailable("The object store is not asked for some seconds.")
+            raise StoreUnavailableError("The object store is not asked for some seconds.")
         try:
             # Not `call()`, which holds the breaker's lock for as long as the call takes.
             with self._breaker.calling():
                 yield
         except CircuitBreakerError:
-            raise StoreUnavailable("The object store is not asked for some seconds.") from None
+            raise StoreUnavailableError("The object store is not asked for some seconds.") from None
         finally:
             if not closed:
                 self._probe.release()

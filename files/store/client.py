@@ -1,6 +1,6 @@
 """The only module that talks to the store in a request, by the minio SDK, in S3's own terms.
 
-What is not there is a value; everything else that goes wrong is StoreUnavailable, within the
+What is not there is a value; everything else that goes wrong is StoreUnavailableError, within the
 timeout, and only that. No call may be made inside a database transaction. Signing is `presign`'s.
 The SDK's multipart calls begin with an underscore; its version is pinned, and tests hold them.
 """
@@ -20,14 +20,14 @@ from minio.datatypes import Part
 from minio.error import S3Error
 
 from files import checksums
-from files.exceptions import ObjectUnreadable, StoreUnavailable
+from files.exceptions import ObjectUnreadableError, StoreUnavailableError
 from files.store import transport
-from files.store.breaker import REST, StoreGuard
+from files.store.breaker import OPEN_SECONDS, StoreBreaker
 from files.store.results import (
     BucketState,
+    MalformedResponseError,
     ObjectVersion,
     ReceivedPart,
-    UnusableAnswer,
     is_not_there,
     length,
     object_version,
@@ -37,11 +37,11 @@ from files.store.results import (
 
 __all__ = [
     "BucketState",
-    "NotRead",
-    "NotWritten",
+    "ContentMismatchError",
+    "LocalReadError",
+    "LocalWriteError",
     "ObjectStore",
     "ObjectVersion",
-    "OtherBytes",
     "ReceivedPart",
     "object_store",
 ]
@@ -53,15 +53,15 @@ _PARTS_OF_A_PAGE = 10_000
 """As many as there may be: for each page MinIO reads all of them. Others give 1,000 at a time."""
 
 
-class NotWritten(OSError):
+class LocalWriteError(OSError):
     """What the store gave could not be written where it was to go; the cause says why."""
 
 
-class NotRead(OSError):
+class LocalReadError(OSError):
     """What the store was to get could not be read where it comes from; the cause says why."""
 
 
-class OtherBytes(Exception):
+class ContentMismatchError(Exception):
     """What the store was to get has not the checksum, or the size, that was said of it."""
 
 
@@ -85,7 +85,7 @@ class ObjectStore:
         slots = max(1, concurrency - max(2, concurrency // 4))
         self._bucket = bucket
         self._timeout = timeout
-        self._guard = StoreGuard(slots)
+        self._guard = StoreBreaker(slots)
         self._client = transport.client(
             endpoint=endpoint,
             region=region,
@@ -96,13 +96,13 @@ class ObjectStore:
 
     def step(self) -> AbstractContextManager[None]:
         """All calls inside this context end within one `timeout` together."""
-        return transport.time_limit(self._timeout)
+        return transport.deadline(self._timeout)
 
     def head(self, key: str, *, version_id: str | None = None) -> ObjectVersion | None:
         """Return the newest version of `key`, or the one named; None if it is not there.
 
         S3 HeadObject. A newest version that is a delete marker is not there either. An object
-        that needs headers of its own to be read, as with SSE-C, raises `ObjectUnreadable`.
+        that needs headers of its own to be read, as with SSE-C, raises `ObjectUnreadableError`.
         """
         with self._call("head"):
             try:
@@ -119,14 +119,14 @@ class ObjectStore:
         *,
         version_id: str,
         progress: Callable[[int], object] | None = None,
-        unhurried: bool = False,
+        per_read_timeout_only: bool = False,
     ) -> str | None:
         """Read that very version, in bounded memory, and return `sha256:<hex>`; None if it is gone.
 
         `progress` is called with the number of bytes of each piece. `unhurried` bounds each wait
         for the store by the timeout, not the whole. S3 GetObject.
         """
-        with self._call("sha256", unhurried=unhurried):
+        with self._call("sha256", per_read_timeout_only=per_read_timeout_only):
             return self._read(key, version_id, lambda piece: None, progress)
 
     def copy(
@@ -139,9 +139,9 @@ class ObjectStore:
     ) -> str | None:
         """Write that very version `into` a file, else as `sha256` does, unhurried.
 
-        Raises `NotWritten` where the file does not take it.
+        Raises `LocalWriteError` where the file does not take it.
         """
-        with self._call("copy", unhurried=True):
+        with self._call("copy", per_read_timeout_only=True):
             return self._read(key, version_id, functools.partial(_write, into), progress)
 
     def put(
@@ -151,18 +151,18 @@ class ObjectStore:
 
         More than `part_size` bytes go in parts, with memory for two of them; others in one PUT
         with their `checksum`, which the store checks, too. Only each wait for the store is bounded
-        by the timeout. Raises `NotRead` where `data` cannot be read, `OtherBytes` where they are
-        others; then there is no new version. S3 PutObject, CreateMultipartUpload.
+        by the timeout. Raises `LocalReadError` where `data` cannot be read, `ContentMismatchError`
+        where they are others; then there is no new version. S3 PutObject, CreateMultipartUpload.
         """
         bound: dict[str, Any] = {
             "x-amz-checksum-algorithm": "SHA256",
             "x-amz-checksum-sha256": checksums.to_base64(checksum),
         }
-        with self._call("put", unhurried=True):
+        with self._call("put", per_read_timeout_only=True):
             done = self._client.put_object(
                 self._bucket,
                 key,
-                cast(BinaryIO, _Checked(data, size=size, checksum=checksum)),
+                cast(BinaryIO, _VerifyingReader(data, size=size, checksum=checksum)),
                 size,
                 metadata=bound if size <= part_size else None,
                 part_size=part_size,
@@ -172,7 +172,7 @@ class ObjectStore:
             # After a multipart upload not every store names the version; the ETag tells it then.
             found = self._stat(key, done.version_id)
             if (found.size, found.etag) != (size, (done.etag or "").strip('"')):
-                raise UnusableAnswer("not the object that was put")
+                raise MalformedResponseError("not the object that was put")
             return found
 
     def create_multipart(self, key: str) -> str:
@@ -183,7 +183,7 @@ class ObjectStore:
         with self._call("create_multipart"):
             upload_id = self._client._create_multipart_upload(self._bucket, key, {})
             if not upload_id:
-                raise UnusableAnswer("no upload id")
+                raise MalformedResponseError("no upload id")
             return upload_id
 
     def list_parts(self, key: str, *, upload_id: str) -> list[ReceivedPart] | None:
@@ -205,13 +205,13 @@ class ObjectStore:
                         return None
                     raise
                 if page.object_name != key:
-                    raise UnusableAnswer("not a list of this upload's parts")
+                    raise MalformedResponseError("not a list of this upload's parts")
                 parts += [received_part(part) for part in page.parts]
                 if not page.is_truncated:
                     return parts
                 next_marker = int(page.next_part_number_marker or 0)
                 if next_marker <= marker:
-                    raise UnusableAnswer("a list of parts without an end")
+                    raise MalformedResponseError("a list of parts without an end")
                 marker = next_marker
 
     def complete_multipart(
@@ -235,7 +235,7 @@ class ObjectStore:
                 raise
             # S3 may answer 200 and then, in the body, an error.
             if not result.etag or result.object_name != key:
-                raise UnusableAnswer("not the result of a completion")
+                raise MalformedResponseError("not the result of a completion")
             return True
 
     def abort_multipart(self, key: str, *, upload_id: str) -> None:
@@ -274,7 +274,7 @@ class ObjectStore:
             raise
         try:
             if answer.headers.get("x-amz-version-id") != version_id:
-                raise UnusableAnswer("another version")
+                raise MalformedResponseError("another version")
             left = length(answer.headers)
             digest = hashlib.sha256()
             while piece := answer.read(_CHUNK, decode_content=False):
@@ -284,7 +284,7 @@ class ObjectStore:
                 if progress is not None:
                     progress(len(piece))
             if left:
-                raise UnusableAnswer("not of the length announced")
+                raise MalformedResponseError("not of the length announced")
         finally:
             answer.close()
         return checksums.from_digest(digest.digest())
@@ -302,12 +302,12 @@ class ObjectStore:
         """Raise ObjectUnreadable where a 400 is about the object: the bucket itself answers."""
         if error.response.status == 400:
             self._client.get_bucket_versioning(self._bucket)
-            raise ObjectUnreadable from error
+            raise ObjectUnreadableError from error
 
     @contextmanager
-    def _call(self, what: str, *, unhurried: bool = False) -> Iterator[None]:
-        """Bound the block in time, ask the guard, turn what goes wrong into StoreUnavailable."""
-        bounds = transport.wait_limit if unhurried else transport.time_limit
+    def _call(self, what: str, *, per_read_timeout_only: bool = False) -> Iterator[None]:
+        """Bound the block in time, ask the breaker, raise StoreUnavailableError for what fails."""
+        bounds = transport.read_timeout if per_read_timeout_only else transport.deadline
         try:
             with (
                 bounds(self._timeout),
@@ -315,14 +315,19 @@ class ObjectStore:
             ):
                 try:
                     yield
-                except (ObjectUnreadable, NotRead, NotWritten, OtherBytes):
+                except (
+                    ObjectUnreadableError,
+                    LocalReadError,
+                    LocalWriteError,
+                    ContentMismatchError,
+                ):
                     raise
                 except Exception as error:
                     # Any error: the SDK lets those of ssl, http.client, XML and int() through.
-                    raise StoreUnavailable(
-                        "The object store did not answer as it should.", retry_after=REST
+                    raise StoreUnavailableError(
+                        "The object store did not answer as it should.", retry_after=OPEN_SECONDS
                     ) from error
-        except StoreUnavailable as error:
+        except StoreUnavailableError as error:
             logger.warning("store: %s: %s", what, reason(error.__cause__) or error.detail)
             raise
 
@@ -331,10 +336,10 @@ def _write(file: IO[bytes], piece: bytes) -> None:
     try:
         file.write(piece)
     except OSError as error:
-        raise NotWritten(*error.args) from error
+        raise LocalWriteError(*error.args) from error
 
 
-class _Checked:
+class _VerifyingReader:
     """A file of which the last bytes are given only when all of them have the checksum.
 
     So the store gets no whole object of other bytes, and the file is read once.
@@ -350,13 +355,13 @@ class _Checked:
         try:
             piece = self._file.read(size)
         except OSError as error:
-            raise NotRead(*error.args) from error
+            raise LocalReadError(*error.args) from error
         self._digest.update(piece)
         self._left -= len(piece)
         if self._left and piece:
             return piece
         if self._left or checksums.from_digest(self._digest.digest()) != self._checksum:
-            raise OtherBytes
+            raise ContentMismatchError
         return piece
 
 

@@ -52,7 +52,7 @@ class SigningKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class SigningContext:
     """All of a signature that depends on nothing but the key pair and the second it is made in."""
 
     second: int  # since the epoch
@@ -69,7 +69,7 @@ def derive_signing_key(secret_key: str, date: str, region: str) -> SigningKey:
     return SigningKey(date, f"{date}/{region}/s3/aws4_request", key)
 
 
-def moment(second: int, access_key: str, signing_key: SigningKey) -> Moment:
+def moment(second: int, access_key: str, signing_key: SigningKey) -> SigningContext:
     """What all signatures of that second share; `signing_key` is that day's."""
     timestamp = f"{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}"
     parameters = (
@@ -78,11 +78,11 @@ def moment(second: int, access_key: str, signing_key: SigningKey) -> Moment:
         f"&X-Amz-Date={timestamp}"
         "&X-Amz-Expires="
     )
-    return Moment(second, timestamp, parameters, signing_key)
+    return SigningContext(second, timestamp, parameters, signing_key)
 
 
 def signed_query(
-    at: Moment,
+    at: SigningContext,
     method: str,
     path: str,
     *,
@@ -336,7 +336,7 @@ class Presigner:
             datetime.fromtimestamp(at.second + expires_in, UTC),
         )
 
-    def _moment(self, second: int) -> Moment:
+    def _moment(self, second: int) -> SigningContext:
         """The moment of that second, kept until another second is asked for; its key for a day."""
         latest = self._latest
         if latest.second != second:

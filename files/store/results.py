@@ -45,14 +45,14 @@ class BucketState:
     versioned: bool
 
 
-class UnusableAnswer(Exception):
+class MalformedResponseError(Exception):
     """The store answered with success, and not with what such an answer must have."""
 
 
 def reason(error: BaseException | None) -> str | None:
     if isinstance(error, S3Error):
         return f"{error.response.status} {error.code}"
-    if isinstance(error, UnusableAnswer):
+    if isinstance(error, MalformedResponseError):
         return f"unusable answer: {error}"
     return None if error is None else transport.reason(error)
 
@@ -68,7 +68,7 @@ def is_not_there(error: S3Error) -> bool:
 def length(headers: Mapping[str, str]) -> int:
     text = headers.get("content-length", "")
     if not (text.isascii() and text.isdigit()):
-        raise UnusableAnswer("no length")
+        raise MalformedResponseError("no length")
     return int(text)
 
 
@@ -77,7 +77,7 @@ def object_version(key: str, headers: Mapping[str, str], asked_for: str | None) 
     version_id = headers.get("x-amz-version-id", "")
     # The version "null" is that of a bucket without versioning: the next PUT replaces it.
     if not etag or version_id in ("", "null") or asked_for not in (None, version_id):
-        raise UnusableAnswer("no ETag, or no version id that can be pinned")
+        raise MalformedResponseError("no ETag, or no version id that can be pinned")
     sha256 = None
     if headers.get("x-amz-checksum-type") == "FULL_OBJECT":
         attested = headers.get("x-amz-checksum-sha256")
@@ -94,5 +94,5 @@ def object_version(key: str, headers: Mapping[str, str], asked_for: str | None) 
 
 def received_part(part: Part) -> ReceivedPart:
     if part.size is None:
-        raise UnusableAnswer("a part without a size")
+        raise MalformedResponseError("a part without a size")
     return ReceivedPart(part_number=part.part_number, size=part.size, etag=part.etag)

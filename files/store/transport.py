@@ -45,7 +45,7 @@ _seconds_left: ContextVar[Callable[[], float]] = ContextVar("seconds_left")
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def deadline(seconds: float) -> Iterator[None]:
     """All waits inside end within `seconds` of now, or with an outer limit that is nearer."""
     end = time.monotonic() + seconds
     outer = _seconds_left.get(None)
@@ -62,7 +62,7 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def wait_limit(seconds: float) -> Iterator[None]:
+def read_timeout(seconds: float) -> Iterator[None]:
     """Each wait inside ends within `seconds`, however many there are."""
     token = _seconds_left.set(lambda: seconds)
     try:
@@ -122,7 +122,7 @@ class _Answer(io.BufferedReader):
         return line
 
 
-class _AnswerSource:
+class _ResponseSource:
     """What http.client asks of a socket to read an answer from."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -134,7 +134,7 @@ class _AnswerSource:
 
 class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(_AnswerSource(sock), *args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(_ResponseSource(sock), *args, **kwargs)  # type: ignore[arg-type]
 
 
 def _addresses(host: str, port: int) -> list[Any]:

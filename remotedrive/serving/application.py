@@ -149,7 +149,7 @@ class _Reply:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-class OneHop:
+class Application:
     """The ASGI 3 application. `body_limit` is in bytes; the times are in seconds."""
 
     def __init__(

@@ -30,11 +30,11 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """SIGINT or SIGTERM came: the script is to end all and exit."""
 
 
-class Died(Exception):
+class DiedError(Exception):
     """A process ended by itself that was to go on; its text is a sentence."""
 
 
@@ -110,16 +110,16 @@ class Processes:
         deadline = time.monotonic() + seconds
         while True:
             if self._stopped_by is not None:
-                raise Stopped
+                raise StoppedError
             if ready():
                 return
             for each in self._started:
                 # A signal to the whole group comes here before a server can have ended by it.
                 if each.server and each.process.poll() is not None and self._stopped_by is None:
                     status = each.process.returncode
-                    raise Died(f"The {each.name} has ended by itself (status {status}).")
+                    raise DiedError(f"The {each.name} has ended by itself (status {status}).")
             if time.monotonic() > deadline:
-                raise Died(f"{what} took more than {seconds:.0f} s.")
+                raise DiedError(f"{what} took more than {seconds:.0f} s.")
             time.sleep(_TICK)
 
     def wait_for_line(self, process: subprocess.Popen[bytes], *, what: str, seconds: float) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from scripts.lib import local_environment
-from scripts.lib.processes import Died, Processes, Stopped, answers, listens, require_free
+from scripts.lib.processes import DiedError, Processes, StoppedError, answers, listens, require_free
 from scripts.lib.setup import (
     PYTHON,
     ROOT,
@@ -53,9 +53,9 @@ def main() -> int:
     processes = Processes()
     try:
         return _serve(processes, options, own_store, settings, data)
-    except Stopped:
+    except StoppedError:
         return 0
-    except Died as death:
+    except DiedError as death:
         if sentence := str(death):
             say(sentence)
         return 1
@@ -164,7 +164,7 @@ def _start(
     assert preparation.stdin  # noqa: S101
     # With settings that are wrong nothing else is started: the preparation says what is wrong.
     if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
-        raise Died("")
+        raise DiedError("")
     flags = ["--host", "127.0.0.1", "--port", str(options.port), "--workers", str(options.workers)]
     flags += ["--http", "remotedrive.serving.protocol:Protocol", "--lifespan", "on"]
     flags += ["--log-level", "warning", "--no-access-log", "--no-server-header"]
@@ -191,7 +191,7 @@ def _start(
         preparation.stdin.write(b"\n")
     preparation.stdin.close()
     if processes.wait_for_end(preparation, what="Making the bucket", seconds=START_SECONDS) != 0:
-        raise Died("")
+        raise DiedError("")
     if not is_ready:
         processes.wait_for(
             lambda: answers(options.port, "/readyz"), what="Starting", seconds=START_SECONDS

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scripts.lib.processes import Died, Processes, Stopped
+from scripts.lib.processes import DiedError, Processes, StoppedError
 from scripts.lib.setup import (
     PYTHON,
     ROOT,
@@ -69,9 +69,9 @@ def main() -> int:
         named = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
         chosen = [] if named else ["-m", "not slow"]
         return _pytest(processes, [*chosen, *arguments], environment)
-    except Stopped:
+    except StoppedError:
         return 130
-    except Died as death:
+    except DiedError as death:
         say(str(death))
         return 1
     finally:

@@ -40,10 +40,10 @@ def unversioned_bucket(settings: Settings) -> Iterator[str]:
         secret_key=settings.MINIO_SECRET_KEY,
         connections=1,
     )
-    with transport.time_limit(10):
+    with transport.deadline(10):
         client.make_bucket(name)
     yield name
-    with transport.time_limit(10):
+    with transport.deadline(10):
         client.remove_bucket(name)
 
 

@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from files.management.progress import total_size
 from files.models import FileVersion, Integrity
 from files.services import backups
-from files.store.client import NotWritten, object_store
+from files.store.client import LocalWriteError, object_store
 from tests.store.test_client import make_s3
 from tests.support.backups import BACKED_UP, back_up, bucket, files_in, rot, without_versions
 from tests.support.client import Client, sha256
@@ -172,7 +172,7 @@ def test_a_full_disk_is_not_taken_for_a_store_that_is_away(files: dict[str, byte
     version_id = FileVersion.objects.get(key=key).store_version_id
     with (
         open("/dev/full", "wb", buffering=0) as full,
-        pytest.raises(NotWritten, match="No space left"),
+        pytest.raises(LocalWriteError, match="No space left"),
     ):
         object_store().copy(key, version_id=version_id, into=full)
 

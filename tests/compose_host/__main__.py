@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from scripts.lib.processes import Died, Processes, Stopped
+from scripts.lib.processes import DiedError, Processes, StoppedError
 from scripts.lib.setup import fail, require_posix, say
 from tests.compose_host.file import Service, read_compose, read_env
 from tests.compose_host.services import Host
@@ -41,9 +41,9 @@ def main() -> int:
     try:
         status: int = getattr(commands, options.command)(options)
         return status
-    except Stopped:
+    except StoppedError:
         return 130
-    except Died as death:
+    except DiedError as death:
         say(str(death))
         return 1
 
@@ -171,7 +171,7 @@ class Commands:
             self._processes.wait_for(lambda: bool(died()))
             say(f"The service {died()[0].name} has ended by itself.")
             status = 1
-        except Stopped:
+        except StoppedError:
             pass
         self._stop(services)
         return status
@@ -268,7 +268,7 @@ class Commands:
         process = self._host.popen(service, command, environment=environment)
         try:
             return self._processes.wait_for_end(process)
-        except Stopped:
+        except StoppedError:
             process.terminate()
             process.wait()
             raise

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib import servers
-from scripts.lib.processes import Died, Processes, free_port
+from scripts.lib.processes import DiedError, Processes, free_port
 from scripts.lib.setup import PYTHON, fail, say
 from tests.compose_host.file import Image, Service
 
@@ -281,7 +281,7 @@ class Host:
         def passed() -> bool:
             nonlocal checked
             if not self.is_running(service):
-                raise Died(
+                raise DiedError(
                     f"The service {service.name} has ended by itself:\n{self._last(service)}"
                 )
             if time.monotonic() < checked + _CHECK_SECONDS:
@@ -312,7 +312,7 @@ class Host:
         status = self._processes.wait_for_end(process)
         self._note(service, None)
         if status != 0:
-            raise Died(
+            raise DiedError(
                 f'service "{service.name}" didn\'t complete successfully: exit {status}\n'
                 f"{self._last(service)}"
             )

@@ -171,7 +171,7 @@ def minio(store: object) -> Minio:
 def bucket(minio: Minio) -> Iterator[str]:
     """A bucket of the test's own, which keeps no versions."""
     name = f"checks-{os.getpid()}"
-    with transport.wait_limit(30):
+    with transport.read_timeout(30):
         minio.make_bucket(name)
         yield name
         minio.remove_bucket(name)

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from files import checksums
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 from files.store import breaker, transport
 from files.store.client import BucketState, ObjectStore, ReceivedPart
 from tests.store.test_client import address, key, make_store, put, s3
@@ -134,7 +134,7 @@ def check(fault: str, outcomes: dict[str, Any]) -> None:
     if fault == "sends a web page":
         assert outcomes.pop("bucket_state") == BucketState(exists=True, versioned=False)
     assert {name: type(outcome) for name, outcome in outcomes.items()} == dict.fromkeys(
-        outcomes, StoreUnavailable
+        outcomes, StoreUnavailableError
     )
 
 
@@ -142,7 +142,9 @@ def test_a_body_that_drips_ends(proxy: TcpProxy, key: str, put: Any) -> None:
     version_id = put(bytes(1 << 20))
     client = make_store(endpoint=proxy.endpoint, timeout=TIMEOUT)
     proxy.drip(0.2, after=4000)
-    assert isinstance(ends(lambda: client.sha256(key, version_id=version_id)), StoreUnavailable)
+    assert isinstance(
+        ends(lambda: client.sha256(key, version_id=version_id)), StoreUnavailableError
+    )
 
 
 def test_a_body_that_is_cut_is_not_hashed(proxy: TcpProxy, key: str, put: Any) -> None:
@@ -150,7 +152,7 @@ def test_a_body_that_is_cut_is_not_hashed(proxy: TcpProxy, key: str, put: Any) -
     client = make_store(endpoint=proxy.endpoint)
     for reset in (False, True):
         proxy.cut(1 << 19, reset=reset)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             client.sha256(key, version_id=version_id)
 
 
@@ -162,12 +164,15 @@ def test_an_unhurried_read_may_take_longer_than_the_timeout(
     client.sha256(key, version_id=version_id)
     # Twelve bytes, each well within the timeout, together well beyond it.
     proxy.drip(0.15, after=proxy.answer_size - 12)
-    assert client.sha256(key, version_id=version_id, unhurried=True)
-    assert isinstance(ends(lambda: client.sha256(key, version_id=version_id)), StoreUnavailable)
+    assert client.sha256(key, version_id=version_id, per_read_timeout_only=True)
+    assert isinstance(
+        ends(lambda: client.sha256(key, version_id=version_id)), StoreUnavailableError
+    )
     proxy.hold()
     asked = proxy.requests
     assert isinstance(
-        ends(lambda: client.sha256(key, version_id=version_id, unhurried=True)), StoreUnavailable
+        ends(lambda: client.sha256(key, version_id=version_id, per_read_timeout_only=True)),
+        StoreUnavailableError,
     )
     assert proxy.requests == asked + 1, "what was waited for in vain is not asked again"
 
@@ -206,7 +211,7 @@ def test_an_answer_without_what_a_pin_needs_is_refused(
     named = version_id if unusable == "another version" else None
     assert client.head(key, version_id=named) is not None
     proxy.answer(altered(proxy.answer_start, **UNUSABLE[unusable]))
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         client.head(key, version_id=named)
 
 
@@ -247,7 +252,7 @@ def test_bytes_that_are_not_as_announced_are_not_hashed(
             x_amz_version_id=version,
         )
     )
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         client.sha256(key, version_id="this")
 
 
@@ -260,7 +265,7 @@ def test_the_calls_of_one_step_share_one_timeout(proxy: TcpProxy, key: str) -> N
     client = make_store(endpoint=proxy.endpoint, timeout=TIMEOUT)
     proxy.delay(0.3)
     calls = 5
-    with client.step(), pytest.raises(StoreUnavailable):
+    with client.step(), pytest.raises(StoreUnavailableError):
         heads(client, key, calls)
     heads(client, key, calls)
 
@@ -279,7 +284,7 @@ def test_an_answer_to_head_cut_at_any_byte_is_never_a_success(
     for after in range(len(answer)):
         for connection in ("pooled", "fresh"):
             proxy.answer(answer[:after])
-            with pytest.raises(StoreUnavailable):
+            with pytest.raises(StoreUnavailableError):
                 pytest.fail(f"{connection}, {after} of {len(answer)} bytes: {client.head(key)}")
         proxy.answer(answer, keep=True)
         assert client.head(key) == whole
@@ -310,7 +315,7 @@ def test_a_passing_error_is_tried_again(proxy: TcpProxy, key: str, put: Any, sta
 def test_a_post_that_may_have_been_carried_out_is_not_sent_again(proxy: TcpProxy, key: str) -> None:
     client = make_store(endpoint=proxy.endpoint)
     proxy.cut(0)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         client.create_multipart(key)
     assert proxy.requests == 1
 
@@ -328,22 +333,22 @@ def test_a_restarted_store_costs_no_call(proxy: TcpProxy, key: str) -> None:
 def test_a_store_that_keeps_failing_is_left_alone_and_then_tried_by_one_call(
     proxy: TcpProxy, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "REST", 1)
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 1)
     client = make_store(endpoint=proxy.endpoint, timeout=TIMEOUT)
     proxy.cut(0)
-    for _ in range(breaker.FAILURES):
-        with pytest.raises(StoreUnavailable):
+    for _ in range(breaker.FAILURES_TO_OPEN):
+        with pytest.raises(StoreUnavailableError):
             client.create_multipart(key)
     asked = proxy.requests
-    assert asked == breaker.FAILURES
-    with pytest.raises(StoreUnavailable):
+    assert asked == breaker.FAILURES_TO_OPEN
+    with pytest.raises(StoreUnavailableError):
         client.head(key)
     assert proxy.requests == asked
     threading.Event().wait(1.1)
     proxy.hold()
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(client.create_multipart, key) for _ in range(8)]
-        assert all(isinstance(call.exception(), StoreUnavailable) for call in calls)
+        assert all(isinstance(call.exception(), StoreUnavailableError) for call in calls)
     assert proxy.requests == asked + 1
     threading.Event().wait(1.1)
     proxy.pass_on()
@@ -353,7 +358,7 @@ def test_a_store_that_keeps_failing_is_left_alone_and_then_tried_by_one_call(
 
 def test_what_is_not_there_is_no_failure_of_the_store(proxy: TcpProxy, key: str) -> None:
     client = make_store(endpoint=proxy.endpoint)
-    for _ in range(breaker.FAILURES + 1):
+    for _ in range(breaker.FAILURES_TO_OPEN + 1):
         assert client.head(key) is None
 
 
@@ -364,7 +369,7 @@ def test_a_store_that_hangs_does_not_hold_every_thread(proxy: TcpProxy, key: str
         calls = [pool.submit(client.head, key) for _ in range(50)]
         # Twelve hang, for six seconds; by then all the others have been refused.
         for _, call in zip(range(50 - 12), as_completed(calls), strict=False):
-            assert isinstance(call.exception(), StoreUnavailable)
+            assert isinstance(call.exception(), StoreUnavailableError)
         assert sum(not call.done() for call in calls) == 12
         assert proxy.requests == 12
         proxy.pass_on()
@@ -379,7 +384,7 @@ def test_signatures_and_keys_are_in_no_log_line(
     for fault in FAULTS.values():
         fault(proxy)
         client = make_store(endpoint=proxy.endpoint, timeout=0.3)
-        with pytest.raises(StoreUnavailable) as raised:
+        with pytest.raises(StoreUnavailableError) as raised:
             CALLS["head"](client, key)
         caplog.records.append(logging.LogRecord("raised", 0, "", 0, str(raised.value), None, None))
         proxy.pass_on()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 from django.conf import settings
 
-from files.store.breaker import FAILURES
+from files.store.breaker import FAILURES_TO_OPEN
 from tests.faults.service import Service, Upload, in_time, proxied, retried, seen
 from tests.faults.test_client import problem
 from tests.store.test_client import make_store
@@ -250,7 +250,7 @@ def test_a_store_that_kept_failing_is_asked_again_without_a_restart(
 ) -> None:
     upload = Upload(owner, DATA)
     service.proxy.cut(0)
-    for _ in range(FAILURES):
+    for _ in range(FAILURES_TO_OPEN):
         upload.refused()
     asked = service.proxy.requests
     upload.refused()

@@ -13,7 +13,7 @@ from uuid import uuid4
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from files.store.breaker import FAILURES
+from files.store.breaker import FAILURES_TO_OPEN
 from tests.faults.service import Service
 from tests.faults.test_kill import persistently
 from tests.stateful.model import Expected, File, Upload
@@ -25,7 +25,7 @@ Step = TypeVar("Step", bound=Callable[..., None])
 
 PEOPLE = st.integers(0, 1)
 PICKS = st.integers(0, 99)
-MOST_FAILURES = FAILURES - 1
+MOST_FAILURES = FAILURES_TO_OPEN - 1
 """After so many the store comes back: one more, and the service does not ask it for seconds. Some
 steps make several calls at once, so that this too is tried."""
 AUDIT_EVERY = 10

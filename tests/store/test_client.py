@@ -15,7 +15,7 @@ from botocore.config import Config
 from django.conf import settings
 
 from files import checksums
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 from files.store import client
 from files.store import client as store_client
 from files.store.client import BucketState, ObjectStore, ReceivedPart
@@ -171,7 +171,7 @@ def test_the_checksum_read_is_that_of_the_very_version(key: str, put: Any) -> No
     client = make_store()
     assert client.sha256(key, version_id=version_id, progress=read.append) == digest(data)
     assert sum(read) == len(data)
-    assert client.sha256(key, version_id=version_id, unhurried=True) == digest(data)
+    assert client.sha256(key, version_id=version_id, per_read_timeout_only=True) == digest(data)
 
 
 def test_an_empty_object_has_a_checksum(key: str, put: Any) -> None:
@@ -246,12 +246,12 @@ def test_the_bucket_has_a_state(unversioned: str) -> None:
 
 def test_an_object_without_a_version_to_pin_is_refused(s3: Any, unversioned: str) -> None:
     s3.put_object(Bucket=unversioned, Key="uploads/a", Body=b"data")
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         make_store(bucket=unversioned).head("uploads/a")
 
 
 def test_a_wrong_key_is_a_store_that_is_not_available() -> None:
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         make_store(secret_key="wrong").head("uploads/a")
 
 

@@ -58,9 +58,9 @@ def application() -> object:
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.support.asgi_project"
     django.setup(set_prefix=False)
-    from remotedrive.serving.application import OneHop
+    from remotedrive.serving.application import Application
 
-    return OneHop(
+    return Application(
         threads=THREADS,
         body_limit=BODY_LIMIT,
         most_waiting=int(os.environ.get("WAITING", "4")),

@@ -70,7 +70,7 @@ def _versions() -> Iterator[str]:
         if (stored.size, stored.etag) != (version.size, version.etag):
             yield f"{version}: {version.size} bytes, in the store {stored.size}, or another ETag"
         read = object_store().sha256(
-            version.key, version_id=version.store_version_id, unhurried=True
+            version.key, version_id=version.store_version_id, per_read_timeout_only=True
         )
         if version.integrity != Integrity.CORRUPT and read != version.checksum:
             yield f"{version}: its bytes are not those of its checksum"

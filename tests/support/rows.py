@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from files.keys import object_key
 from files.models import File, FileVersion, Integrity, User
-from files.services.versions import point_at
+from files.services.versions import set_current_version
 
 
 def make_file(
@@ -36,6 +36,6 @@ def make_file(
             created_by=user,
             created_at=now,
         )
-        point_at(file, version)
+        set_current_version(file, version)
         version.save(force_insert=True)
     return file

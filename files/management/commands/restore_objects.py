@@ -45,7 +45,7 @@ class Command(BaseCommand):
                 lambda progress: backups.restore(folder=folder, progress=progress),
                 words=_WORDS,
             )
-        except backups.NoVersionedBucket:
+        except backups.NoVersionedBucketError:
             raise CommandError(
                 "the store has no such bucket that keeps versions: run bootstrap_store first"
             ) from None

@@ -12,7 +12,7 @@ from django.db import Error
 from django.utils.dateparse import parse_date, parse_datetime
 from tqdm import tqdm
 
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 from files.management.progress import total_size
 from files.models import Integrity
 from files.services import verification
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                     unreadable += result.integrity is None
                     if (what := _bad_news(result)) is not None:
                         bar.write(f"{result.version} ({result.version.key}) {what}")
-            except StoreUnavailable:
+            except StoreUnavailableError:
                 away = "the store does not answer"
             except Error:
                 away = "the database does not answer"
@@ -84,7 +84,7 @@ class Command(BaseCommand):
             raise SystemExit(1 if corrupt else 2)
 
 
-def _bad_news(result: verification.Verified) -> str | None:
+def _bad_news(result: verification.VerificationResult) -> str | None:
     if result.integrity is None:
         return "cannot be read by the store"
     if result.integrity != Integrity.CORRUPT:

@@ -61,7 +61,7 @@ class StoreSetup:
             raise StoreSetupError(f"The store's address or region cannot be: {error}.") from None
         steps: list[Callable[[Minio], str]] = [self._bucket, self._versioning, self._cors]
         for step in (*steps, self._upload_key):
-            with transport.time_limit(self.timeout):
+            with transport.deadline(self.timeout):
                 try:
                     line = step(client)
                 except StoreSetupError:

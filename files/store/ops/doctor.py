@@ -12,7 +12,7 @@ from typing import Literal
 
 from files.store import transport
 from files.store.ops.probe import PREFIX, Probe, StoreAccess, reason
-from files.store.ops.questions import Failed, Noted, Questions
+from files.store.ops.questions import CheckFailedError, CheckNotedError, Questions
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Doctor:
 
     def _finding(self, check: Check) -> Finding:
         try:
-            with transport.time_limit(self._timeout):
+            with transport.deadline(self._timeout):
                 return Finding(check.name, "ok", check.ask(self._questions))
-        except Failed as failed:
+        except CheckFailedError as failed:
             return Finding(check.name, "fail", str(failed), failed.meaning or check.meaning)
-        except Noted as noted:
+        except CheckNotedError as noted:
             return Finding(check.name, "note", str(noted), noted.meaning)
         except Exception as error:
             # Any error: the SDK lets those of ssl, http.client, XML and int() through.

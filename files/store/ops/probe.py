@@ -17,7 +17,7 @@ from typing import Self
 from django.conf import settings
 from minio.error import S3Error
 
-from files.exceptions import StoreUnavailable
+from files.exceptions import StoreUnavailableError
 from files.store import transport
 from files.store.client import ObjectStore
 from files.store.presign import PresignedURL, Presigner
@@ -195,7 +195,7 @@ class Probe:
         if not self._touched:
             return
         failure: Exception | None = None
-        with transport.wait_limit(self.access.timeout):
+        with transport.read_timeout(self.access.timeout):
             for key, upload_id in self._multiparts.items():
                 try:
                     self._client._abort_multipart_upload(self.access.bucket, key, upload_id)
@@ -224,7 +224,7 @@ class Probe:
 
 def reason(error: BaseException) -> str:
     """Name what went wrong: status and code of the store's answer, or the class of the error."""
-    if isinstance(error, StoreUnavailable) and error.__cause__ is not None:
+    if isinstance(error, StoreUnavailableError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, S3Error):
         return f"{error.response.status} {error.code}"

@@ -25,7 +25,7 @@ _OTHER = b"These are other bytes, as many"
 _CHECKSUM = checksums.from_digest(hashlib.sha256(_DATA).digest())
 
 
-class Failed(Exception):
+class CheckFailedError(Exception):
     """Something that the service rests on is missing. `meaning` replaces the check's."""
 
     def __init__(self, detail: str, meaning: str | None = None) -> None:
@@ -33,7 +33,7 @@ class Failed(Exception):
         self.meaning = meaning
 
 
-class Noted(Exception):
+class CheckNotedError(Exception):
     """Good to know, and no more."""
 
     def __init__(self, detail: str, meaning: str) -> None:
@@ -58,53 +58,61 @@ class Questions:
             self._probe.send("GET", f"{self._access.endpoint}/")
         except Exception as error:
             # Any error: those of ssl and http.client come through.
-            raise Failed(f"{self._access.endpoint} does not answer ({reason(error)})") from error
+            raise CheckFailedError(
+                f"{self._access.endpoint} does not answer ({reason(error)})"
+            ) from error
         return f"{self._access.endpoint} answers"
 
     def clock(self) -> str:
         before = time.time()
         date = self._probe.send("GET", f"{self._access.endpoint}/").date
         if date is None:
-            raise Noted("the store does not say what time it has", "It could not be compared.")
+            raise CheckNotedError(
+                "the store does not say what time it has", "It could not be compared."
+            )
         ahead = round(date.timestamp() - (before + time.time()) / 2)
         seen = f"the store's clock is {abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} ours"
         if abs(ahead) > CLOCK_FAIL:
-            raise Failed(seen)
+            raise CheckFailedError(seen)
         if abs(ahead) > CLOCK_NOTE:
-            raise Noted(seen, "Signed URLs live that much shorter or longer. Set the clocks.")
+            raise CheckNotedError(
+                seen, "Signed URLs live that much shorter or longer. Set the clocks."
+            )
         return "the same here and there"
 
     def bucket(self) -> str:
         if not self._probe.service.bucket_state().exists:
-            raise Failed(f"there is no bucket {self._access.bucket}")
+            raise CheckFailedError(f"there is no bucket {self._access.bucket}")
         return f"{self._access.bucket} is there, and the service's key may use it"
 
     def versioning(self) -> str:
         if not self._probe.service.bucket_state().versioned:
-            raise Failed("is not on")
+            raise CheckFailedError("is not on")
         return "is on"
 
     def lifecycle(self) -> str:
         try:
             rules = self._probe.lifecycle()
         except Exception as error:
-            raise Noted(
+            raise CheckNotedError(
                 f"the rules cannot be read ({reason(error)})",
                 "Make sure that no rule deletes noncurrent versions: it would delete committed"
                 " bytes.",
             ) from error
         if rules is not None and _deletes_versions(rules):
-            raise Failed("a rule deletes versions that are not the newest")
+            raise CheckFailedError("a rule deletes versions that are not the newest")
         return "no rule deletes noncurrent versions"
 
     def upload(self) -> str:
         key = self._probe.key("upload")
         reply = self._probe.put(self._url_to_put(key), _DATA)
         if reply.status != 200:
-            raise Failed(f"a presigned PUT to {self._access.public_endpoint} got {reply.text}")
+            raise CheckFailedError(
+                f"a presigned PUT to {self._access.public_endpoint} got {reply.text}"
+            )
         found = self._probe.service.head(key)
         if found is None or found.size != len(_DATA):
-            raise Failed(
+            raise CheckFailedError(
                 "a presigned PUT succeeded, and the service does not find the object",
                 "MINIO_PUBLIC_ENDPOINT and MINIO_ENDPOINT lead to different stores.",
             )
@@ -114,7 +122,7 @@ class Questions:
         found = self._kept("download")
         reply = self._probe.send("GET", self._probe.url_to_get(found.key, found.version_id))
         if (reply.status, reply.body) != (200, _DATA):
-            raise Failed(f"a presigned GET got {_seen(reply, _DATA)}")
+            raise CheckFailedError(f"a presigned GET got {_seen(reply, _DATA)}")
         return "a presigned GET gives the same bytes"
 
     def overrides(self) -> str:
@@ -123,7 +131,9 @@ class Questions:
         kind = reply.headers.get("content-type", "").partition(";")[0]
         disposition = reply.headers.get("content-disposition", "")
         if (reply.status, kind) != (200, "text/plain") or "doctor.txt" not in disposition:
-            raise Failed("a URL's content type and file name do not replace those of the PUT")
+            raise CheckFailedError(
+                "a URL's content type and file name do not replace those of the PUT"
+            )
         return "a URL's content type and file name replace those of the PUT"
 
     def signature(self) -> str:
@@ -132,7 +142,7 @@ class Questions:
             url = url or f"{self._access.public_endpoint}/{self._access.bucket}/{found.key}"
             reply = self._probe.send("GET", url)
             if reply.status < 400:
-                raise Failed(f"a GET without a valid signature got {reply.text}")
+                raise CheckFailedError(f"a GET without a valid signature got {reply.text}")
         key = self._probe.key("forged")
         self._refused(key, self._probe.send("PUT", _forged(self._url_to_put(key).url), body=_DATA))
         return "a changed or missing signature is refused"
@@ -159,23 +169,25 @@ class Questions:
         found = self._kept_bound("once")
         reply = self._probe.put(self._url_to_put(found.key, _CHECKSUM), _DATA)
         if reply.status < 300:
-            raise Noted(
+            raise CheckNotedError(
                 "a second PUT with If-None-Match: * is accepted",
                 "An upload URL can be used again until it expires. It costs space and changes no"
                 " committed bytes.",
             )
         if reply.status >= 500:
-            raise Failed(f"a second PUT with If-None-Match: * got {reply.text}")
+            raise CheckFailedError(f"a second PUT with If-None-Match: * got {reply.text}")
         return f"a second PUT with If-None-Match: * is refused ({reply.text})"
 
     def pinned(self) -> str:
         first = self._kept("pinned")
         if self._probe.put(self._url_to_put(first.key), _OTHER).status != 200:
-            raise Failed("an object cannot be overwritten, so nothing can be said")
+            raise CheckFailedError("an object cannot be overwritten, so nothing can be said")
         second = self._probe.service.head(first.key)
         reply = self._probe.send("GET", self._probe.url_to_get(first.key, first.version_id))
         if second is None or second.version_id == first.version_id or reply.body != _DATA:
-            raise Failed(f"after an overwrite the version before it got {_seen(reply, _DATA)}")
+            raise CheckFailedError(
+                f"after an overwrite the version before it got {_seen(reply, _DATA)}"
+            )
         return "a version stays readable after an overwrite"
 
     def copy(self) -> str:
@@ -186,12 +198,14 @@ class Questions:
             x_amz_copy_source=f"/{self._access.bucket}/{source.key}",
         )
         if reply.status >= 500:
-            raise Failed(f"could not be told: {reply.text}")
+            raise CheckFailedError(f"could not be told: {reply.text}")
         copied = self._probe.service.head(key)
         if copied is not None and copied.size:
-            raise Failed("a presigned PUT with x-amz-copy-source is carried out as a copy")
+            raise CheckFailedError(
+                "a presigned PUT with x-amz-copy-source is carried out as a copy"
+            )
         if not self._access.upload_access_key:
-            raise Noted(
+            raise CheckNotedError(
                 f"this store refuses x-amz-copy-source on a presigned PUT ({reply.text})",
                 "Safe while it goes on doing so: the key that signs uploads may read. Set"
                 " MINIO_UPLOAD_ACCESS_KEY, and it does not depend on the store.",
@@ -200,7 +214,7 @@ class Questions:
 
     def upload_key(self) -> str:
         if not self._access.upload_access_key:
-            raise Noted(
+            raise CheckNotedError(
                 "none is set, so the service's own key signs uploads",
                 "Every upload URL names a key that may do all. Set MINIO_UPLOAD_ACCESS_KEY and"
                 " MINIO_UPLOAD_SECRET_KEY; manage.py bootstrap_store makes that key on MinIO.",
@@ -209,7 +223,7 @@ class Questions:
         url = self._probe.url_to_get(found.key, found.version_id, self._probe.uploads)
         reply = self._probe.send("GET", url)
         if reply.status != 403:
-            raise Failed(f"a GET signed with it got {reply.text}")
+            raise CheckFailedError(f"a GET signed with it got {reply.text}")
         return "cannot read"
 
     def multipart(self) -> str:
@@ -220,22 +234,22 @@ class Questions:
         )
         reply = self._probe.put(signed, _DATA + b"!")
         if not 400 <= reply.status < 500 or self._part_sizes(key, upload_id):
-            raise Failed(f"a part of another length than signed got {reply.text}")
+            raise CheckFailedError(f"a part of another length than signed got {reply.text}")
         reply = self._probe.put(signed, _DATA)
         if reply.status != 200 or self._part_sizes(key, upload_id) != [len(_DATA)]:
-            raise Failed(f"a presigned part got {reply.text}, or is not listed")
+            raise CheckFailedError(f"a presigned part got {reply.text}, or is not listed")
         if not self._probe.complete_multipart(key):
-            raise Failed("an upload whose parts are listed cannot be completed")
+            raise CheckFailedError("an upload whose parts are listed cannot be completed")
         found = self._probe.service.head(key)
         if found is None or self._probe.service.sha256(key, version_id=found.version_id) != (
             _CHECKSUM
         ):
-            raise Failed("a completed upload does not read back as its parts")
+            raise CheckFailedError("a completed upload does not read back as its parts")
         return "begun, sent, listed, completed and read back; a wrong length is refused"
 
     def attestation(self) -> str:
         if self._kept_bound("attestation").sha256 != _CHECKSUM:
-            raise Noted(
+            raise CheckNotedError(
                 "the store does not say which SHA-256 an object has",
                 "Commits read what was uploaded, up to COMMIT_READ_MAX, and record integrity `read`"
                 " in place of `store`. What is larger is `declared`, for verify_checksums.",
@@ -259,7 +273,7 @@ class Questions:
             and methods & {"*", "put"}
             and ("*" in allowed or allowed.issuperset(names))
         ):
-            raise Noted(
+            raise CheckNotedError(
                 f"pages of {self._origin} may not PUT with the checksum headers",
                 "Only browsers ask. If pages are to upload, allow it in the store's CORS settings.",
             )
@@ -280,7 +294,7 @@ class Questions:
         key = self._probe.key(name)
         reply = self._probe.put(self._url_to_put(key, _CHECKSUM), _DATA)
         if reply.status != 200:
-            raise Failed(
+            raise CheckFailedError(
                 f"a PUT with the checksum headers and If-None-Match got {reply.text}",
                 "Uploads with a checksum do not work with this store.",
             )
@@ -289,12 +303,12 @@ class Questions:
     def _found(self, key: str, reply: Reply) -> ObjectVersion:
         found = self._probe.service.head(key) if reply.status == 200 else None
         if found is None:
-            raise Failed(f"a presigned PUT got {reply.text}, and nothing is kept")
+            raise CheckFailedError(f"a presigned PUT got {reply.text}, and nothing is kept")
         return found
 
     def _refused(self, key: str, reply: Reply) -> None:
         if not 400 <= reply.status < 500 or self._probe.service.head(key) is not None:
-            raise Failed(f"a PUT that must be refused got {reply.text}")
+            raise CheckFailedError(f"a PUT that must be refused got {reply.text}")
 
     def _part_sizes(self, key: str, upload_id: str) -> list[int]:
         parts = self._probe.service.list_parts(key, upload_id=upload_id) or []
