@@ -1,0 +1,88 @@
+"""docx/api.md against the router, the serializers and the catalogue of problems."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import URLPattern
+from rest_framework import serializers
+
+from files.api import pagination, share_serializers, urls
+from files.api import serializers as api_serializers
+from remotedrive.http import problems
+
+PAGE = (Path(__file__).resolve().parents[2] / "docx" / "api.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### ([A-Z]+ /\S*)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+ROW = re.compile(r"^\| `([a-z-]+)` \| (\d{3}) \| (.+) \|$", re.MULTILINE)
+
+pytestmark = pytest.mark.once
+
+
+def endpoints() -> dict[str, tuple[Any, str]]:
+    """Return the view class and action of each `METHOD /path` of the router."""
+    found = {}
+    for pattern in urls.urlpatterns:
+        assert isinstance(pattern, URLPattern)
+        actions = getattr(pattern.callback, "actions", None) or {}
+        path = re.sub(r"<(?:\w+:)?(?:pk)>", "{id}", f"/{pattern.pattern}")
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
+        for method, action in actions.items():
+            if method != "head":
+                found[f"{method.upper()} {path}"] = (pattern.callback, action)
+    return found
+
+
+ENDPOINTS = endpoints()
+FIELDS = sorted(
+    {
+        (kind.__name__, name)
+        for module in (api_serializers, share_serializers, pagination)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, serializers.BaseSerializer)
+        for name in getattr(kind, "_declared_fields", {})
+        | dict.fromkeys(getattr(getattr(kind, "Meta", None), "fields", ()))
+    }
+)
+
+
+def test_every_endpoint_has_a_section_and_every_section_an_endpoint() -> None:
+    assert set(SECTIONS) == set(ENDPOINTS)
+
+
+def test_every_section_is_in_the_table_of_contents() -> None:
+    for title in SECTIONS:
+        anchor = re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        assert f"](#{anchor})" in PAGE.partition("## In general")[0], title
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_query_parameters_of_an_endpoint_are_named(endpoint: str) -> None:
+    view, action = ENDPOINTS[endpoint]
+    query = view.cls.queries.get(action)
+    for name in query().fields if query else ():
+        assert f"`{name}`" in SECTIONS[endpoint], name
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_members_of_a_body_are_named(endpoint: str) -> None:
+    view, action = ENDPOINTS[endpoint]
+    source = inspect.getsource(getattr(view.cls, action))
+    for kind in re.findall(r"validated\((\w+Request)", source):
+        serializer = getattr(api_serializers, kind, None) or getattr(share_serializers, kind)
+        for name in serializer().fields:
+            assert f"`{name}`" in SECTIONS[endpoint], name
+
+
+@pytest.mark.parametrize(("kind", "name"), FIELDS)
+def test_every_member_of_a_serializer_is_named(kind: str, name: str) -> None:
+    assert re.search(rf"[`\"{{ ]{name}[`\",: }}]", PAGE), kind
+
+
+def test_the_table_of_problems_is_the_catalogue() -> None:
+    rows = {code: (int(status), title) for code, status, title in ROW.findall(PAGE)}
+    catalogue = {code: (each.status, each.title) for code, each in problems.CATALOGUE.items()}
+    assert rows == catalogue
