@@ -14,7 +14,7 @@ from remotedrive.http import problems
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether the database (with all migrations) and the bucket can be worked with."""
-    found = health.problems()
+    found = health.unready()
     if not found:
         return JsonResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
     code = "store-unavailable" if list(found) == ["store"] else "unavailable"

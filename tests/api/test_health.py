@@ -25,9 +25,7 @@ pytestmark = pytest.mark.usefixtures("store", "nothing_known")
 @pytest.fixture
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the process forget what earlier tests made it find out."""
-    monkeypatch.setattr(health._Known, "migrated", False)
-    monkeypatch.setattr(health._Known, "asked_at", float("-inf"))
-    monkeypatch.setattr(health._Known, "store_problem", "was not asked yet")
+    monkeypatch.setattr(health, "_readiness", health._Readiness())
 
 
 @pytest.fixture
@@ -94,7 +92,7 @@ def test_a_store_that_is_not_there_is_named_and_found_again(
     store_proxy.refuse()
     not_ready(anonymous.get("/readyz"), "store-unavailable", store="does not answer")
     store_proxy.pass_on()
-    monkeypatch.setattr(health._Known, "asked_at", float("-inf"))
+    monkeypatch.setattr(health._readiness, "asked_at", float("-inf"))
     assert anonymous.get("/readyz").status == 200
 
 
