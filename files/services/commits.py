@@ -8,6 +8,7 @@ with `no_key`, as the foreign keys of rows inserted elsewhere lock what they ref
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -65,10 +66,9 @@ def commit_upload(
 def commit_through_share(
     *, access: ShareAccess, key: str, checksum: str, size: int
 ) -> CommitResult:
-    """Record an upload that came through the share of `visit`, as `commit_upload` does.
+    """Record an upload that was begun through the share, as `commit_upload` does.
 
-    Raises also what a share that ended meanwhile is refused with; a file in the trash is
-    `NotFoundError`.
+    Raises also as `share_access.require_active`; `NotFoundError` for a file in the trash.
     """
     try:
         return _commit(Upload.objects.through(access.share), key, checksum, size, None, access)
@@ -115,7 +115,7 @@ def _earlier_commit(upload: Upload, *, checksum: str, size: int) -> CommitResult
 
 
 def _stored_object(upload: Upload) -> ObjectVersion:
-    """Return what the store has under the upload's key, of the right size and as it was sent."""
+    """Return the object under the upload's key, complete, of the right size and not encoded."""
     if upload.multipart_id is not None:
         _complete_in_store(upload, upload.multipart_id)
     stored = object_store().head(upload.key)
@@ -133,7 +133,7 @@ def _stored_object(upload: Upload) -> ObjectVersion:
 def _complete_in_store(upload: Upload, multipart_id: str) -> None:
     received = object_store().list_parts(upload.key, upload_id=multipart_id)
     if received is None:
-        return  # Completed before, by a commit whose answer was lost: the object tells.
+        return  # Completed by an earlier commit whose response was lost; HEAD will tell.
     missing = missing_parts(upload, received)
     if missing:
         raise PartsMissingError(part_numbers=missing[:PARTS_PER_ANSWER])
@@ -142,7 +142,7 @@ def _complete_in_store(upload: Upload, multipart_id: str) -> None:
 
 
 def _integrity(stored: ObjectVersion, *, checksum: str) -> Integrity:
-    """Return how it is known that `stored` has this checksum; raises `ChecksumMismatchError`."""
+    """Return how the checksum of `stored` is known; raises `ChecksumMismatchError`."""
     if stored.sha256 is not None:
         actual, known = stored.sha256, Integrity.STORE
     elif stored.size <= settings.COMMIT_READ_MAX:
@@ -171,39 +171,59 @@ def _record(
         if earlier is not None:
             return earlier
         require_not_aborted_or_expired(locked)
-        now = timezone.now()
-        if locked.file_id is None:
-            file = File(user_id=locked.user_id, name=locked.filename, created_at=now)
-            number = 1
-        else:
-            file = File.objects.select_for_update(no_key=True).get(pk=locked.file_id)
-            if file.deleted_at is not None:
-                raise FileTrashedError
+        file = None
+        if locked.file_id is not None:
             expected = base_version if base_version is not None else locked.base_version
-            if expected is not None and expected != file.version_current:
-                raise VersionConflictError(version_current=file.version_current)
-            number = file.version_current + 1
+            file = _lock_file(locked.file_id, expected)
         if access is not None:
             share_access.lock_share(access)
-        version = FileVersion(
-            file=file,
-            version=number,
-            key=stored.key,
-            store_version_id=stored.version_id,
-            etag=stored.etag,
-            size=stored.size,
-            content_type=locked.content_type,
-            checksum=checksum,
-            integrity=integrity,
-            created_by_id=locked.user_id if access is None else None,
-            share=None if access is None else access.share,
-            created_at=now,
-        )
-        versions.set_current_version(file, version)
-        version.save(force_insert=True)
-        locked.state = Upload.State.COMMITTED
-        locked.file_version = version
-        locked.save(update_fields=["state", "file_version"])
-        if access is not None:
-            share_access.record(access, ShareEvent.What.COMMITTED, version=number)
-        return CommitResult(version, file, created=True)
+        return _write(locked, file, stored, checksum, integrity, access)
+
+
+def _lock_file(file_id: UUID, expected: int | None) -> File:
+    """Lock the file that gets the new version; its newest one must be `expected`, if given.
+
+    Raises `FileTrashedError`, `VersionConflictError`.
+    """
+    file = File.objects.select_for_update(no_key=True).get(pk=file_id)
+    if file.deleted_at is not None:
+        raise FileTrashedError
+    if expected is not None and expected != file.version_current:
+        raise VersionConflictError(version_current=file.version_current)
+    return file
+
+
+def _write(
+    upload: Upload,
+    file: File | None,
+    stored: ObjectVersion,
+    checksum: str,
+    integrity: Integrity,
+    access: ShareAccess | None,
+) -> CommitResult:
+    """Insert the version, update or insert its file and mark the upload; the rows are locked."""
+    now = timezone.now()
+    if file is None:
+        file = File(user_id=upload.user_id, name=upload.filename, version_current=0, created_at=now)
+    version = FileVersion(
+        file=file,
+        version=file.version_current + 1,
+        key=stored.key,
+        store_version_id=stored.version_id,
+        etag=stored.etag,
+        size=stored.size,
+        content_type=upload.content_type,
+        checksum=checksum,
+        integrity=integrity,
+        created_by_id=upload.user_id if access is None else None,
+        share=None if access is None else access.share,
+        created_at=now,
+    )
+    versions.set_current_version(file, version)
+    version.save(force_insert=True)
+    upload.state = Upload.State.COMMITTED
+    upload.file_version = version
+    upload.save(update_fields=["state", "file_version"])
+    if access is not None:
+        share_access.record(access, ShareEvent.What.COMMITTED, version=version.version)
+    return CommitResult(version, file, created=True)

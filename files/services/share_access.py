@@ -1,7 +1,7 @@
-"""A visit: someone without an account who came with the token of a share, and its audit trail.
+"""Anonymous access to a file through a share token, and its audit trail.
 
-The share's row decides, under its lock, whether it still stands; what is done and what is refused
-is recorded in `share_events`.
+Whether a share is still active is decided under its row lock. `share_events` records what was done
+and what was refused.
 """
 
 from __future__ import annotations
@@ -41,21 +41,22 @@ _SAME_REFUSAL = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class ShareAccess:
-    """A share whose token was shown, and the truncated address that it was shown from."""
+    """A share that was opened by its token, and the truncated address of the client."""
 
     share: Share
     address: str
 
 
 def digest_of(token: str) -> str:
-    """Return what is stored of a token: its SHA-256. A token is random, so no salt is needed."""
+    """Return the SHA-256 of a token, which is stored in its place; a random token needs no salt."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def open_by_token(*, token: str, address: str) -> ShareAccess:
-    """Open the share of `token`; raises `NotFoundError`, or how the share has ended.
+    """Return access to the share of `token`, for a client at the IP `address`.
 
-    The shares of a file in the trash, and of an owner who is not active, are not found.
+    Raises `NotFoundError`, also for a file in the trash or an inactive owner, and as
+    `require_active`.
     """
     share = (
         Share.objects.filter(
@@ -75,8 +76,9 @@ def open_by_token(*, token: str, address: str) -> ShareAccess:
 def check_password(*, access: ShareAccess, password: str | None) -> None:
     """Check the share's password, if it has one; raises `SharePasswordError` or `ThrottledError`.
 
-    After ten wrong ones in 15 minutes all are refused until these are over, the right one too.
-    The count stands in the row, so it holds in every process; hashing is done outside its lock.
+    After 10 wrong passwords in 15 minutes every attempt, even the right one, is refused until the
+    window ends. The count is in the share's row, so all processes share it; the password is hashed
+    without holding the row lock.
     """
     if access.share.password is None:
         return
@@ -95,14 +97,14 @@ def check_password(*, access: ShareAccess, password: str | None) -> None:
 
 
 def lock_share(access: ShareAccess) -> Share:
-    """Lock the share's row in the current transaction; raises how the share has ended by now."""
+    """Lock the share's row in the current transaction; raises as `require_active`."""
     share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
     require_active(share)
     return share
 
 
 def require_active(share: Share) -> None:
-    """Raise `ShareRevokedError`, `ShareExpiredError` or `ShareExhaustedError` where that is so."""
+    """Raise `ShareRevokedError`, `ShareExpiredError` or `ShareExhaustedError` unless active."""
     if share.revoked_at is not None:
         raise ShareRevokedError
     if share.expires_at is not None and share.expires_at <= timezone.now():
@@ -112,8 +114,9 @@ def require_active(share: Share) -> None:
 
 
 def seconds_left(share: Share, *, at_most: int) -> int:
-    """Return for how many seconds a URL may be signed; raises `ShareExpiredError` for less than
-    one.
+    """Return the seconds until the share expires, but no more than `at_most`.
+
+    Raises `ShareExpiredError` when less than one second is left.
     """
     if share.expires_at is None:
         return at_most
@@ -123,10 +126,23 @@ def seconds_left(share: Share, *, at_most: int) -> int:
     return min(at_most, left)
 
 
+def record_use(access: ShareAccess, what: ShareEvent.What, *, version: int | None = None) -> None:
+    """Lock the share in the current transaction, update its counters and record the use.
+
+    Raises as `require_active`.
+    """
+    share = lock_share(access)
+    share.last_used_at = timezone.now()
+    if what == ShareEvent.What.DOWNLOADED:
+        share.download_count += 1
+    share.save(update_fields=["download_count", "last_used_at"])
+    record(access, what, version=version)
+
+
 def record(
     access: ShareAccess, what: ShareEvent.What, *, version: int | None = None, reason: str = ""
 ) -> None:
-    """Write one row of the audit trail."""
+    """Add an event to the audit trail."""
     ShareEvent.objects.create(
         share=access.share, what=what, version=version, reason=reason, address=access.address
     )
@@ -134,9 +150,10 @@ def record(
 
 @contextmanager
 def refusals_recorded(access: ShareAccess) -> Iterator[None]:
-    """Record what is refused inside this block, and why.
+    """Record a domain error that leaves this block as a refusal, with its code as the reason.
 
-    The same refusal of the same address is written once a minute, so that nobody fills the table.
+    The same refusal for the same address is recorded at most once a minute, so that nobody can fill
+    the table.
     """
     try:
         yield
@@ -156,7 +173,7 @@ def refusals_recorded(access: ShareAccess) -> Iterator[None]:
 
 
 def truncated(address: str) -> str:
-    """Return the network that `address` is in: the /24 of IPv4, the /48 of IPv6."""
+    """Return the network of `address`: its /24 (IPv4) or /48 (IPv6); `""` for an invalid one."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -167,7 +184,7 @@ def truncated(address: str) -> str:
 
 
 def _is_right(password: str, hashed: str) -> bool:
-    """Hash `password` and compare: slow by design, so it may never hold all threads."""
+    """Hash and compare `password`. Slow by design, so only a quarter of the threads may do it."""
     if not _hashing().acquire(blocking=False):
         raise BusyError("Too many passwords are being checked.")
     try:
@@ -182,7 +199,7 @@ def _hashing() -> BoundedSemaphore:
 
 
 def require_not_throttled(share: Share) -> None:
-    """Raise `ThrottledError` while wrong passwords have closed the share for everyone."""
+    """Raise `ThrottledError` while too many wrong passwords block the share for everyone."""
     until = _window_end(share)
     left = (until - timezone.now()).total_seconds() if until is not None else 0
     if left > 0 and share.failed_attempts >= WRONG_PASSWORDS_MAX:

@@ -1,6 +1,6 @@
-"""Shares: what their owner does with them, and what whoever holds the token may do.
+"""Shares: the owner's operations on them, and the anonymous ones that a share permits.
 
-A visitor's uploads and downloads go through the same services as the owner's.
+Anonymous uploads and downloads go through the same services as the owner's.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TOKEN_BYTES = 24
 
 @dataclass(frozen=True)
 class NewShare:
-    """A new share and its token, which is known only now."""
+    """A new share and its token, which is not stored and cannot be shown later."""
 
     share: Share
     token: str
@@ -78,26 +78,26 @@ def get_share(*, user: User, share_id: UUID) -> Share:
 
 
 def list_events(*, user: User, share_id: UUID) -> QuerySet[ShareEvent]:
-    """Return what was done through a share, in no order; raises `NotFoundError`."""
+    """Return the audit trail of a share, in no order; raises `NotFoundError`."""
     return ShareEvent.objects.filter(share=get_share(user=user, share_id=share_id))
 
 
 def revoke_share(*, user: User, share_id: UUID) -> None:
-    """End a share at once; again is fine. Raises `NotFoundError`."""
+    """Revoke a share, effective at once; idempotent. Raises `NotFoundError`."""
     share = get_share(user=user, share_id=share_id)
     revoke(Share.objects.filter(pk=share.pk))
 
 
 def revoke(shares: QuerySet[Share]) -> int:
-    """Revoke those of `shares` that are not revoked yet; return how many."""
+    """Revoke the given shares and return how many were not revoked before."""
     return shares.filter(revoked_at=None).update(revoked_at=timezone.now())
 
 
 def download(*, access: ShareAccess, inline: bool = False) -> Download:
-    """Sign a GET of the newest version, counted, for no longer than the share lasts.
+    """Sign a GET of the newest version that expires with the share, and count the download.
 
-    Raises how the share has ended by now, `CorruptError`, or `NotFoundError` for a file in the
-    trash.
+    Raises `CorruptError`, `NotFoundError` for a file in the trash, and as
+    `share_access.require_active`.
     """
     with share_access.refusals_recorded(access):
         version = newest_version(access.share)
@@ -107,11 +107,7 @@ def download(*, access: ShareAccess, inline: bool = False) -> Download:
             expires_in=share_access.seconds_left(access.share, at_most=settings.PRESIGN_GET_TTL),
         )
         with transaction.atomic():
-            share = share_access.lock_share(access)
-            share.download_count += 1
-            share.last_used_at = timezone.now()
-            share.save(update_fields=["download_count", "last_used_at"])
-            share_access.record(access, ShareEvent.What.DOWNLOADED, version=version.version)
+            share_access.record_use(access, ShareEvent.What.DOWNLOADED, version=version.version)
     return signed
 
 
@@ -123,12 +119,13 @@ def init_upload(
     content_type: str,
     checksum: str | None = None,
 ) -> SignedUpload:
-    """Begin the upload of a new version of the shared file; the URL ends with the share.
+    """Begin the upload of a new version of the shared file; its URL expires with the share.
 
-    Raises `PermissionDeniedError` through a read share. `filename` shapes the key only.
+    `filename` goes into the key only. Raises `PermissionDeniedError` for a read share, and as
+    `share_access.require_active`.
     """
     with share_access.refusals_recorded(access):
-        require_writer(access)
+        _require_writer(access)
         name = filename or access.share.file.name
         upload = Upload(
             user_id=access.share.file.user_id,
@@ -142,23 +139,19 @@ def init_upload(
         )
         expires_in = share_access.seconds_left(access.share, at_most=settings.PRESIGN_PUT_TTL)
         with transaction.atomic():
-            share = share_access.lock_share(access)
-            share.last_used_at = timezone.now()
-            share.save(update_fields=["last_used_at"])
-            signed = uploads.begin(upload=upload, expires_in=expires_in)
-            share_access.record(access, ShareEvent.What.UPLOAD_STARTED)
-    return signed
+            share_access.record_use(access, ShareEvent.What.UPLOAD_STARTED)
+            return uploads.begin(upload=upload, expires_in=expires_in)
 
 
 def commit(*, access: ShareAccess, key: str, checksum: str, size: int) -> CommitResult:
-    """Commit an upload that came through this share; raises as `commit_through_share` does."""
+    """Commit an upload that was begun through this share; raises as `commit_through_share`."""
     with share_access.refusals_recorded(access):
-        require_writer(access)
+        _require_writer(access)
         return commits.commit_through_share(access=access, key=key, checksum=checksum, size=size)
 
 
 def newest_version(share: Share) -> FileVersion:
-    """Return the newest version of the file; raises `NotFoundError` if it is in the trash."""
+    """Return the newest version of the shared file; raises `NotFoundError` if it is trashed."""
     versions = FileVersion.objects.filter(file=share.file_id, file__deleted_at=None)
     version = versions.newest().select_related("file").first()
     if version is None:
@@ -166,6 +159,6 @@ def newest_version(share: Share) -> FileVersion:
     return version
 
 
-def require_writer(access: ShareAccess) -> None:
+def _require_writer(access: ShareAccess) -> None:
     if access.share.permission != Share.Permission.WRITE:
         raise PermissionDeniedError("This share permits reading only.")

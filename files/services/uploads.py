@@ -1,4 +1,4 @@
-"""Uploads: begin one, get fresh URLs for it, look at it, abort it. `commits.py` ends it well."""
+"""Uploads: begin one, sign URLs for it again, show it, abort it. Completing one is `commits.py`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SINGLE_PUT_MAX = 5 << 30
 PARTS_MAX = 10_000
 """S3's limit, "Amazon S3 multipart upload limits"."""
 PARTS_PLANNED = 2_000
-"""A store lists and completes thousands of parts slowly, and commit waits for both."""
+"""Listing and completing thousands of parts is slow in the store, and commit waits for both."""
 PART_SIZE_MIN = 16 << 20
 PARTS_PER_ANSWER = 100
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
@@ -51,7 +51,7 @@ class PresignedPart:
 
 @dataclass(frozen=True)
 class SignedUpload:
-    """An upload with URLs that were just signed for it: one PUT, or those of some parts."""
+    """An upload with URLs just signed for it: one PUT, or the PUTs of some parts."""
 
     upload: Upload
     put: PresignedURL | None
@@ -71,12 +71,11 @@ def init_upload(
     multipart: bool = False,
     idempotency_key: str | None = None,
 ) -> SignedUpload:
-    """Begin an upload of `size` bytes for `user`, of a new file or of the next version of one.
+    """Begin an upload of `size` bytes: of a new file, or of the next version of `file_id`.
 
     Raises `NotFoundError` (no such file of the user), `MultipartRequiredError`, `InvalidError`,
-    `IdempotencyConflictError`, and `UploadCompleteError`, `UploadAbortedError` or
-    `UploadExpiredError` when the upload that the idempotency key began has ended. Only a multipart
-    upload calls the store.
+    `IdempotencyConflictError`, and as `require_pending` when the upload that the idempotency key
+    began has ended. Only a multipart upload calls the store.
     """
     if size > SINGLE_PUT_MAX and not multipart:
         raise MultipartRequiredError
@@ -85,14 +84,10 @@ def init_upload(
     digest = None
     if idempotency_key is not None:
         digest = _digest(filename, size, content_type, checksum, file_id, base_version, multipart)
-        earlier = _begun_with(user=user, idempotency_key=idempotency_key, digest=digest)
+        earlier = _earlier_upload(user, idempotency_key, digest)
         if earlier is not None:
             return sign(upload=earlier)
-    file = None
-    if file_id is not None:
-        file = File.objects.visible_to(user).present().filter(pk=file_id).first()
-        if file is None:
-            raise NotFoundError
+    file = None if file_id is None else _file_of(user, file_id)
     name = filename or _name_of(file)
     upload = Upload(
         user=user,
@@ -109,26 +104,16 @@ def init_upload(
     if multipart:
         upload.part_size = part_size(size)
         upload.multipart_id = object_store().create_multipart(upload.key)
-    try:
-        return begin(upload=upload, expires_in=settings.PRESIGN_PUT_TTL)
-    except IntegrityError:
-        _abort_in_store(upload)
-        if idempotency_key is None:
-            raise
-        # Another request with the same key was faster.
-        earlier = _begun_with(user=user, idempotency_key=idempotency_key, digest=digest)
-        if earlier is None:
-            raise
-        return sign(upload=earlier)
+    return _begin_or_sign_earlier(upload)
 
 
 def begin(*, upload: Upload, expires_in: int) -> SignedUpload:
-    """Insert a new upload, with URLs that are good for `expires_in` seconds."""
+    """Insert a new upload, and sign URLs for it that expire in `expires_in` seconds."""
     signed = _signed(upload, expires_in=expires_in)
     upload.commit_by = _commit_by(signed.expires_at)
     with transaction.atomic():
         if upload.idempotency_key is not None:
-            # A key that began an upload more than 24 h ago is free again.
+            # An idempotency key may be used again after 24 h.
             Upload.objects.visible_to(upload.user).filter(
                 idempotency_key=upload.idempotency_key,
                 created_at__lte=timezone.now() - IDEMPOTENCY_WINDOW,
@@ -138,10 +123,10 @@ def begin(*, upload: Upload, expires_in: int) -> SignedUpload:
 
 
 def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> SignedUpload:
-    """Sign fresh URLs for a pending upload, which thereby can be committed for longer.
+    """Sign fresh URLs for a pending upload, and extend the time to commit it accordingly.
 
-    Without `part_numbers` the answer has the first 100 parts. Raises what the state of an ended
-    upload says, and `InvalidError` for part numbers that the upload does not have.
+    Without `part_numbers`: for the first 100 parts. Raises as `require_pending`, and `InvalidError`
+    for part numbers that the upload does not have.
     """
     require_pending(upload)
     signed = _signed(upload, part_numbers, expires_in=settings.PRESIGN_PUT_TTL)
@@ -157,7 +142,7 @@ def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed
 
 
 def fresh_urls(*, user: User, upload_id: UUID, part_numbers: Sequence[int] | None) -> SignedUpload:
-    """Sign URLs for an upload again; without `part_numbers`, of the first 100 parts missing."""
+    """Sign URLs for an upload again; without `part_numbers`, for the first 100 missing parts."""
     upload = get_upload(user=user, upload_id=upload_id)
     require_pending(upload)
     if part_numbers is not None and not upload.multipart:
@@ -168,8 +153,9 @@ def fresh_urls(*, user: User, upload_id: UUID, part_numbers: Sequence[int] | Non
 
 
 def get_upload(*, user: User, upload_id: UUID) -> Upload:
-    """Return the user's upload in any state; raises `NotFoundError`, or `UploadExpiredError` if too
-    late.
+    """Return the user's upload in any state but expired.
+
+    Raises `NotFoundError`, `UploadExpiredError`.
     """
     upload = (
         Upload.objects.visible_to(user).select_related("file_version").filter(pk=upload_id).first()
@@ -187,9 +173,10 @@ def pending_uploads(*, user: User) -> QuerySet[Upload]:
 
 
 def abort_upload(*, user: User, upload_id: UUID) -> None:
-    """End an upload without a version. Again is fine; a committed one raises `UploadCompleteError`.
+    """Abort an upload; idempotent, and successful even if the store does not answer.
 
-    The row is marked first, so that no commit follows; a store that is down fails nothing.
+    The row is marked first, so that no commit can follow. Raises as `get_upload`, and
+    `UploadCompleteError`.
     """
     upload = get_upload(user=user, upload_id=upload_id)
     if upload.state == Upload.State.PENDING:
@@ -205,14 +192,14 @@ def abort_upload(*, user: User, upload_id: UUID) -> None:
 
 
 def received_parts(*, upload: Upload) -> list[ReceivedPart]:
-    """Return the parts of a multipart upload as the store lists them; none once it is completed."""
+    """Return the parts that the store lists for a multipart upload; none once it is completed."""
     if upload.multipart_id is None or upload.state != Upload.State.PENDING:
         return []
     return object_store().list_parts(upload.key, upload_id=upload.multipart_id) or []
 
 
 def missing_parts(upload: Upload, received: Sequence[ReceivedPart]) -> list[int]:
-    """Return the numbers of the parts that are not there, or are there in another size."""
+    """Return the numbers of the parts that are missing or have the wrong size."""
     sizes = {part.part_number: part.size for part in received}
     return [
         number
@@ -222,7 +209,7 @@ def missing_parts(upload: Upload, received: Sequence[ReceivedPart]) -> list[int]
 
 
 def require_pending(upload: Upload) -> None:
-    """Raise what a call on an upload that has ended is answered with."""
+    """Raise UploadComplete-, UploadAborted- or UploadExpiredError unless the upload is pending."""
     if upload.state == Upload.State.COMMITTED:
         raise UploadCompleteError
     require_not_aborted_or_expired(upload)
@@ -278,8 +265,32 @@ def _commit_by(expires_at: datetime) -> datetime:
     return expires_at + timedelta(seconds=settings.UPLOAD_GRACE)
 
 
-def _begun_with(*, user: User, idempotency_key: str, digest: str | None) -> Upload | None:
-    """Return the upload that this idempotency key began within 24 h, if it is for the same."""
+def _file_of(user: User, file_id: UUID) -> File:
+    file = File.objects.visible_to(user).present().filter(pk=file_id).first()
+    if file is None:
+        raise NotFoundError
+    return file
+
+
+def _begin_or_sign_earlier(upload: Upload) -> SignedUpload:
+    """Begin `upload`, unless another request with the same idempotency key was faster."""
+    try:
+        return begin(upload=upload, expires_in=settings.PRESIGN_PUT_TTL)
+    except IntegrityError:
+        _abort_in_store(upload)
+        if upload.idempotency_key is None:
+            raise
+        earlier = _earlier_upload(upload.user, upload.idempotency_key, upload.request_digest)
+        if earlier is None:
+            raise
+        return sign(upload=earlier)
+
+
+def _earlier_upload(user: User, idempotency_key: str, digest: str | None) -> Upload | None:
+    """Return the upload that this idempotency key began within 24 h.
+
+    Raises `IdempotencyConflictError` if its arguments were others.
+    """
     upload = (
         Upload.objects.visible_to(user)
         .filter(idempotency_key=idempotency_key, created_at__gt=timezone.now() - IDEMPOTENCY_WINDOW)
@@ -296,7 +307,7 @@ def _abort_in_store(upload: Upload) -> None:
     try:
         object_store().abort_multipart(upload.key, upload_id=upload.multipart_id)
     except StoreUnavailableError:
-        return  # What is left there is removed by the clean-up.
+        return  # The clean-up will remove it.
 
 
 def _digest(*arguments: object) -> str:
