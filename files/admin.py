@@ -1,4 +1,4 @@
-"""The admin, for looking: what a commit or the store wrote is read-only, and no secret shows."""
+"""The admin: users can be edited, shares revoked; all else is read-only, and no secret is shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ else:
 
 
 def linked(row: Model | None) -> SafeString | str:
-    """Return a link to the admin's page of `row`."""
+    """Return a link to the admin page of `row`."""
     if row is None:
         return "-"
     url = reverse(f"admin:files_{row._meta.model_name}_change", args=[row.pk])
@@ -34,17 +34,17 @@ def linked(row: Model | None) -> SafeString | str:
 
 
 class Page:
-    """What all pages have in common."""
+    """Ignores an empty `_to_field` in the query."""
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        # An empty `_to_field` in the query passes Django's check and then is no field's name.
+        # Django's own check lets it pass, and then fails to find a field of that name.
         return super().get_object(request, object_id, from_field or None)  # type: ignore[misc]
 
 
 class ReadOnly:
-    """Nothing can be added, changed or deleted."""
+    """Denies adding, changing and deleting."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -168,7 +168,7 @@ class ShareAdmin(ReadOnly, Page, ModelAdmin):
     list_select_related = ("file", "created_by")
     search_fields = ("=id", "file__name", "=file__id", "=created_by__subject")
     ordering = ("-created_at",)
-    # The digest is no secret, but of no use here; the password's hash is one.
+    # The hash of the password is a secret; the digest of the token is only of no use here.
     exclude = ("token_digest", "password", "file", "created_by")
     readonly_fields = ("file_link", "maker", "locked")
     actions = ("revoke",)
@@ -179,10 +179,10 @@ class ShareAdmin(ReadOnly, Page, ModelAdmin):
     @admin.action(description="Revoke the selected shares", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[Share]) -> None:
         number = shares.revoke(queryset)
-        self.message_user(request, f"{number} of {queryset.count()} shares were revoked now.")
+        self.message_user(request, f"{number} of {queryset.count()} shares were revoked.")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # A filter by the beginning of what is not shown would tell it, letter by letter.
+        # A filter by prefix would reveal a hidden value letter by letter.
         if lookup.partition("__")[0] in ("token_digest", "password"):
             return False
         return bool(super().lookup_allowed(lookup, value, request))

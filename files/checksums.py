@@ -1,6 +1,6 @@
-"""SHA-256 checksums and their three spellings: `sha256:<hex>`, base64 (the store's), bytes.
+"""Conversions between the three forms of a SHA-256: `sha256:<hex>`, base64 (the store's), bytes.
 
-Pure: hashes nothing, and does no I/O. Everything that is not a checksum is a ValueError.
+All raise ValueError for an invalid checksum.
 """
 
 import re
@@ -35,14 +35,14 @@ def to_base64(checksum: str) -> str:
 def from_base64(text: str) -> str:
     """The value of an `x-amz-checksum-sha256` header → `sha256:<64 lower-case hex>`.
 
-    Strict: the one base64 spelling of 32 bytes. A multipart's composite checksum (`…-2`) is a
-    ValueError too, being no SHA-256 of the object.
+    Strict: only the canonical base64 of 32 bytes is valid. The composite checksum of a multipart
+    object (`…-2`) is invalid, too: it is no SHA-256 of the object.
     """
     try:
         digest = b64decode(text)
     except ValueError:
         digest = b""
-    # The decoder skips foreign characters and ignores padding bits; encoding again tells.
+    # The decoder skips foreign characters and ignores padding bits, so encode again and compare.
     if len(digest) != _DIGEST_SIZE or b64encode(digest).decode() != text:
         raise ValueError("not the base64 of a SHA-256")
     return from_digest(digest)

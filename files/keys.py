@@ -1,7 +1,4 @@
-"""Names for new things: object keys in the store, and the ids of rows.
-
-Pure but for the clock and the random source; knows neither the database nor the store.
-"""
+"""Object keys in the store, and ids of rows. Without I/O; uses the clock and random numbers."""
 
 import re
 import secrets
@@ -19,17 +16,16 @@ _ALPHABET = digits + ascii_lowercase
 
 
 def new_id() -> uuid.UUID:
-    """A new row's id: a ULID in the form of a UUID, so that ids sort by time of creation."""
+    """Return the id of a new row: a ULID as a UUID, so that ids sort by time of creation."""
     return ulid.new().uuid
 
 
 def object_key(filename: str, *, identifier: ulid.ULID | None = None) -> str:
-    """A new key `uploads/YYYY/MM/DD/ULID-XXXXXXXX-suffix.ext` for a file of that name.
+    """Return a new key `uploads/YYYY/MM/DD/ULID-XXXXXXXX-suffix.ext` for a file of that name.
 
-    The date (UTC) is the ULID's; a new ULID is made when no `identifier` is given. X is random,
-    so that keys cannot be guessed from ids. Suffix and extension are what is left of the name in
-    ASCII `[a-z0-9-]`: only for people who look into the bucket. A name that begins with its only
-    dot (`.bashrc`) has no extension; of `archive.tar.gz` it is `gz`.
+    The ULID is `identifier` or a new one, and the date (UTC) is the ULID's. X is random, so that
+    keys cannot be guessed from ids. Suffix and extension are the name reduced to `[a-z0-9-]`, for
+    people who look into the bucket: `archive.tar.gz` has the extension `gz`, `.bashrc` none.
     """
     identifier = identifier or ulid.new()
     stem, extension = splitext(filename)
@@ -43,6 +39,6 @@ def object_key(filename: str, *, identifier: ulid.ULID | None = None) -> str:
 
 
 def _ascii(text: str) -> str:
-    """`text` in lower-case ASCII: accents are taken off, what has no ASCII form is dropped."""
+    """Return `text` in lower-case ASCII, without accents and characters that have no ASCII form."""
     decomposed = unicodedata.normalize("NFKD", text)
     return decomposed.encode("ascii", "ignore").decode().lower()

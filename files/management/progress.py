@@ -1,4 +1,4 @@
-"""What `backup_objects` and `restore_objects` have in common: the progress, the counts, the end."""
+"""Progress bar, output and exit status of the commands that copy or read all versions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PERHAPS_LATER = {Outcome.REFUSED}
 
 
 def total_size(found: QuerySet[FileVersion]) -> int | None:
-    """Return the bytes of these versions together, for a progress bar.
+    """Return the total bytes of these versions, for a progress bar.
 
-    None where nobody would see it, or where it takes the database too long to say.
+    None without a terminal to show it, or when the database takes too long.
     """
     if not sys.stderr.isatty():
         return None
@@ -39,10 +39,11 @@ def follow(
     *,
     words: Mapping[Outcome, str],
 ) -> None:
-    """Run `copies` to its end, given what to report progress to; name what is no copy.
+    """Run `copies`, and print every version that was not copied, and the counts.
 
-    `words` says of each outcome what became of a version. Ends with the exit status 1 where a
-    version is bad, with 2 where none is and something could not be done that may be done later.
+    `copies` gets the callback for its progress; `words` describes each outcome. Exit status: 1 when
+    a version is missing or differs; otherwise 2 when the run did not finish or the store failed for
+    some versions.
     """
     counts: Counter[Outcome] = Counter()
     stopped = ""

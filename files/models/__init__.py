@@ -1,7 +1,7 @@
-"""The tables, the rules that the database itself keeps, and who may see which row.
+"""The tables, their constraints, and which rows a user may see: `visible_to(user)`.
 
-Rows are reached through `visible_to(user)`; nothing here calls the store. `docx/data-model.md`
-draws the tables. Ids are UUIDs made from ULIDs, so they sort by time of creation.
+Nothing here calls the store. `docx/data-model.md` draws the tables. Ids are UUIDs made from ULIDs,
+so they sort by time of creation.
 """
 
 from files.models.files import File, FileVersion, Integrity

@@ -1,4 +1,4 @@
-"""Files and their versions: what is committed."""
+"""Files and their committed versions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Integrity(models.TextChoices):
 
 class FileQuerySet(models.QuerySet["File"]):
     def visible_to(self, user: User) -> Self:
-        """The user's own files, those in the trash included."""
+        """Return the user's own files, including those in the trash."""
         return self.filter(user=user)
 
     def present(self) -> Self:
@@ -38,7 +38,7 @@ class FileQuerySet(models.QuerySet["File"]):
 
 
 class File(models.Model):
-    """A named thing that a person owns. It repeats what a listing shows of its newest version."""
+    """A named file of a user, with denormalized columns of its newest version for listings."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="files", db_index=False)
@@ -72,7 +72,7 @@ class File(models.Model):
 
 class FileVersionQuerySet(models.QuerySet["FileVersion"]):
     def visible_to(self, user: User) -> Self:
-        """The versions of the user's own files, but for those in the trash."""
+        """Return the versions of the user's own files, except those in the trash."""
         return self.filter(file__user=user, file__deleted_at=None)
 
     def newest(self) -> Self:
@@ -80,7 +80,7 @@ class FileVersionQuerySet(models.QuerySet["FileVersion"]):
 
 
 class FileVersion(models.Model):
-    """The record of one committed object version; only `integrity` may be settled later."""
+    """A committed object version; of its columns only `integrity` may be settled later."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     file = models.ForeignKey(

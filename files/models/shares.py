@@ -1,4 +1,4 @@
-"""Shares of files, and the audit trail of each."""
+"""Shares of files, and their audit trails."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from files.models.users import User
 
 class ShareQuerySet(models.QuerySet["Share"]):
     def visible_to(self, user: User) -> Self:
-        """The shares of the user's own files, but for files in the trash."""
+        """Return the shares of the user's own files, except those of files in the trash."""
         return self.filter(file__user=user, file__deleted_at=None)
 
 
 class Share(models.Model):
-    """A grant on a file to whoever holds its token, of which only the SHA-256 is kept."""
+    """A grant on a file to whoever holds its token; only the token's SHA-256 is stored."""
 
     class Permission(models.TextChoices):
         READ = "read"
@@ -64,7 +64,7 @@ class Share(models.Model):
 
 
 class ShareEvent(models.Model):
-    """What was done, or tried, through a share."""
+    """An entry of a share's audit trail: a use, or an attempt that was refused."""
 
     class What(models.TextChoices):
         DOWNLOADED = "downloaded"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 class UploadQuerySet(models.QuerySet["Upload"]):
     def visible_to(self, user: User) -> Self:
-        """The uploads that the user began, not those that came through a share."""
+        """Return the uploads that the user began, without those through a share."""
         return self.filter(user=user, share=None)
 
     def through(self, share: Share) -> Self:
         return self.filter(share=share)
 
     def pending(self) -> Self:
-        """Those that can still be committed."""
+        """Return the uploads that can still be committed."""
         return self.filter(state=Upload.State.PENDING, commit_by__gt=timezone.now())
 
 
@@ -93,7 +93,7 @@ class Upload(models.Model):
             models.CheckConstraint(
                 condition=(
                     Q(multipart_id=None, part_size=None)
-                    # A comparison with NULL is unknown, and what is unknown is let through.
+                    # A CHECK that evaluates to NULL passes, so NULL is excluded explicitly.
                     | Q(multipart_id__isnull=False, part_size__isnull=False, part_size__gte=1)
                 ),
                 name="uploads_multipart",
@@ -112,6 +112,6 @@ class Upload(models.Model):
         return None if self.part_size is None else -(-self.size // self.part_size)
 
     def size_of_part(self, part_number: int) -> int:
-        """Return the bytes that part `part_number` (from 1) of a multipart upload must have."""
+        """Return the required size (bytes) of part `part_number` (from 1) of a multipart upload."""
         assert self.part_size is not None  # noqa: S101
         return min(self.part_size, self.size - (part_number - 1) * self.part_size)

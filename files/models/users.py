@@ -1,4 +1,4 @@
-"""Users: who owns files and shows tokens."""
+"""Users, who own files and authenticate with tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from files.keys import new_id
 
 
 class User(AbstractUser):
-    """A person or program, known by the `sub` of its tokens."""
+    """A person or program, identified by the `sub` of its tokens."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     username = models.CharField(max_length=255, unique=True)
@@ -29,7 +29,7 @@ class User(AbstractUser):
         db_table = "users"
 
     def clean(self) -> None:
-        # Before the form looks whether the subject is taken.
+        # Before the form checks that the subject is unique.
         self.subject = self.subject or self.username
         super().clean()
 
@@ -39,9 +39,9 @@ class User(AbstractUser):
 
     @classmethod
     def of_subject(cls, subject: str) -> User:
-        """Return the user of `subject`, made now, without a password, if there is none.
+        """Return the user with this `subject`; create one, without a password, if there is none.
 
-        The subject is the user's name too, unless another user has that name.
+        A new user's name is the subject, unless another user has that name.
         """
         values = {"username": subject, "password": make_password(None)}
         try:

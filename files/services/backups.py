@@ -30,32 +30,32 @@ _BATCH = 100
 
 
 class Outcome(Enum):
-    """What became of one version."""
+    """What happened to one version."""
 
     DONE = auto()
     PRESENT = auto()
-    """It was there before."""
+    """It was there before, and nothing was copied."""
     MISSING = auto()
-    """There is nothing to copy from."""
+    """The source does not have it."""
     DIFFERENT = auto()
-    """What is to be copied has other bytes than the row says."""
+    """The source does not match the size or checksum of the row."""
     TAKEN = auto()
-    """The store has the pinned version, in another size: the pin is left as it is."""
+    """The store has the pinned object version with another size; the pin is not changed."""
     REFUSED = auto()
-    """The store, which answers otherwise, does not do this one; that may be mended there."""
+    """The store works but failed for this object."""
     UNREADABLE = auto()
-    """What is to be copied is in the folder and cannot be read there."""
+    """The copy in the folder cannot be read."""
     CORRUPT = auto()
-    """It was found corrupt before, and there is no copy from before that."""
+    """It is known to be corrupt, and the folder has no copy from before."""
 
 
 class NoVersionedBucketError(Exception):
-    """The store has no such bucket, or does not keep versions in it."""
+    """The bucket does not exist or is not versioned."""
 
 
 @dataclass(frozen=True)
 class CopyResult:
-    """A version and what became of its copy."""
+    """A version and the outcome of copying it."""
 
     version: FileVersion
     outcome: Outcome
@@ -64,12 +64,13 @@ class CopyResult:
 def back_up(
     *, folder: Path, verify: bool = False, progress: Callable[[int], object] | None = None
 ) -> Iterator[CopyResult]:
-    """Copy the bytes of each version to `folder`/`key`, unless they are there.
+    """Copy the bytes of each version to `folder`/`key`, unless a copy is there.
 
-    What is there with the right size counts as copied before, with `verify` only after it was read.
-    What is known to be corrupt is not asked for. A file appears under its name whole and checked.
-    `progress` gets the bytes read or skipped. Raises `StoreUnavailableError` where the store does
-    not answer at all, `OSError` where the folder cannot be written; another run goes on from there.
+    A file of the right size is taken for a copy; with `verify`, only if its checksum matches, too.
+    Versions known to be corrupt are not copied. A copy gets its name only when it is complete and
+    its checksum matches. `progress` is called with the bytes read or skipped. Raises
+    `StoreUnavailableError` when the store does not answer, `OSError` when the folder cannot be
+    written; another run continues from there.
     """
     for version in _all_versions():
         target = folder / version.key
@@ -87,11 +88,12 @@ def back_up(
 def restore(
     *, folder: Path, progress: Callable[[int], object] | None = None
 ) -> Iterator[CopyResult]:
-    """Put what the store does not have of the versions from `folder`/`key`, and pin it.
+    """Store and pin `folder`/`key` for each version that the store lacks or that was found corrupt.
 
-    So, too, what was found corrupt; where the store reads the right bytes now, that is recorded.
-    `progress` gets the size of each version that is done with. Raises `NoVersionedBucket`, and
-    `StoreUnavailableError` where the store does not answer at all; another run goes on from there.
+    A corrupt version whose object has the right checksum now keeps its pin and is marked as good.
+    `progress` is called with the size of each version once it is done. Raises
+    `NoVersionedBucketError`, and `StoreUnavailableError` when the store does not answer; another
+    run continues from there.
     """
     if not object_store().bucket_state().versioned:
         raise NoVersionedBucketError
@@ -104,7 +106,7 @@ def restore(
 
 
 def _all_versions() -> Iterator[FileVersion]:
-    """Give all versions, oldest first. Fetched a few at a time: a copy of one may take hours."""
+    """Yield all versions, oldest first, in batches: copying one may take hours."""
     found = FileVersion.objects.order_by("id")
     batch = list(found[:_BATCH])
     while batch:
@@ -113,7 +115,7 @@ def _all_versions() -> Iterator[FileVersion]:
 
 
 def _unless_refused(copy: Callable[[], Outcome]) -> Outcome:
-    """Return what `copy` returns; REFUSED where the store fails for this one object only."""
+    """Return what `copy` returns; REFUSED when the store fails for this object only."""
     try:
         return copy()
     except (StoreUnavailableError, ObjectUnreadableError):
@@ -123,24 +125,24 @@ def _unless_refused(copy: Callable[[], Outcome]) -> Outcome:
 
 
 def _is_copy(path: Path, version: FileVersion, *, verify: bool) -> bool:
-    """Return whether `path` is a copy of that size, with `verify` one of those bytes."""
+    """Return whether `path` has the size of `version` and, with `verify`, its checksum."""
     try:
         if not path.is_file() or path.stat().st_size != version.size:
             return False
-        return not verify or _has_its_bytes(path, version)
+        return not verify or _checksum_matches(path, version)
     except OSError:
-        # What cannot be read is no copy; where none can be made either, that says so.
+        # An unreadable file is no copy; if none can be written either, writing it will say so.
         return False
 
 
-def _has_its_bytes(path: Path, version: FileVersion) -> bool:
+def _checksum_matches(path: Path, version: FileVersion) -> bool:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     return checksums.from_digest(digest) == version.checksum
 
 
 def _fetch(version: FileVersion, target: Path, progress: Callable[[int], object] | None) -> Outcome:
-    """Copy the pinned bytes to `target` by way of another name in the same folder."""
+    """Copy the pinned bytes to a temporary file in the same folder, then rename it to `target`."""
     changed = [target.parent, *(path.parent for path in target.parents if not path.exists())]
     target.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
@@ -165,7 +167,7 @@ def _fetch(version: FileVersion, target: Path, progress: Callable[[int], object]
 
 
 def _sync(folder: Path) -> None:
-    """Let the names in `folder` outlast a power cut, as the bytes do; Windows opens no folder."""
+    """Make the names in `folder` survive a power cut; Windows cannot open a folder."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -176,10 +178,10 @@ def _sync(folder: Path) -> None:
 
 
 def _put_back(version: FileVersion, source: Path) -> Outcome:
-    there = _pinned(version)
-    if there is not None:
+    pinned = _pinned_object(version)
+    if pinned is not None:
         if version.integrity != Integrity.CORRUPT:
-            return Outcome.PRESENT if there.size == version.size else Outcome.TAKEN
+            return Outcome.PRESENT if pinned.size == version.size else Outcome.TAKEN
         if _is_good_again(version):
             return Outcome.PRESENT
     try:
@@ -203,12 +205,12 @@ def _put_back(version: FileVersion, source: Path) -> Outcome:
     return Outcome.DONE
 
 
-def _pinned(version: FileVersion) -> ObjectVersion | None:
-    """Return what the store has of the pin; None if nothing.
+def _pinned_object(version: FileVersion) -> ObjectVersion | None:
+    """Return the pinned object version, None if the store does not have it.
 
-    To another kind of store a version id may be none at all, and its answer is 400. It is not an
-    object that needs headers of its own: commit pins no such version. Raises
-    `ObjectUnreadableError` where the 400 may be about something else.
+    A store of another kind may answer 400 to a version id that is invalid there. A pinned object
+    never needs headers of its own (commit refuses such ones), so that is not the reason. Raises
+    `ObjectUnreadableError` when the 400 may have another cause.
     """
     try:
         return object_store().head(version.key, version_id=version.store_version_id)
@@ -224,7 +226,7 @@ def _pinned(version: FileVersion) -> ObjectVersion | None:
 
 
 def _is_good_again(version: FileVersion) -> bool:
-    """Read what is pinned by a version found corrupt; record it where it has the right bytes."""
+    """Read the pinned object of a corrupt version; mark the version as good if it matches."""
     read = object_store().sha256(
         version.key, version_id=version.store_version_id, per_read_timeout_only=True
     )
@@ -235,11 +237,13 @@ def _is_good_again(version: FileVersion) -> bool:
 
 
 def _pin(version: FileVersion, stored: ObjectVersion) -> None:
-    """Pin `stored`, unless another run has been quicker. A checksum that the store does not attest
-    is a declared one, until `verify_checksums` has read the object."""
+    """Pin `stored`, unless a parallel run was faster.
+
+    Without a checksum attested by the store the version is `declared` until the object is read.
+    """
     attested = stored.sha256 == version.checksum
     with transaction.atomic():
-        # As a commit locks it.
+        # The file first, as in a commit.
         File.objects.select_for_update(no_key=True).get(pk=version.file_id)
         pinned = FileVersion.objects.filter(
             pk=version.pk, store_version_id=version.store_version_id

@@ -26,12 +26,12 @@ _SAFE_INLINE = frozenset(
         "text/plain",
     }
 )
-"""What a browser may show without running anything of it; and audio and video."""
+"""Besides audio and video: types that a browser shows without running scripts."""
 
 
 @dataclass(frozen=True)
 class Download:
-    """A version and the URL that gives its bytes until `expires_at`."""
+    """A version and a URL of its bytes that is valid until `expires_at`."""
 
     version: FileVersion
     url: str
@@ -43,7 +43,7 @@ def download(
 ) -> Download:
     """Sign a GET of a version of the user's file, by default of the newest.
 
-    Raises `NotFoundError`, and `CorruptError` for a version whose bytes are known to be others.
+    Raises `NotFoundError`, and `CorruptError` for a version that is known to be corrupt.
     """
     versions = FileVersion.objects.visible_to(user).select_related("file").filter(file=file_id)
     versions = versions.newest() if version is None else versions.filter(version=version)
@@ -56,7 +56,7 @@ def download(
 def sign_download(*, version: FileVersion, inline: bool, expires_in: int) -> Download:
     """Sign a GET of this very object version for `expires_in` seconds; raises `CorruptError`.
 
-    The URL overrides what the PUT may have stored as type and disposition (S3 API, GetObject).
+    The URL overrides the content type and disposition that the PUT may have set (S3 GetObject).
     """
     if version.integrity == Integrity.CORRUPT:
         raise CorruptError

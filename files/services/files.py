@@ -24,10 +24,10 @@ def list_files(
     created_after: datetime | None = None,
     created_before: datetime | None = None,
 ) -> QuerySet[File]:
-    """Return the user's files that all the given filters let through, in no order.
+    """Return the user's files that match all the given filters, in no order.
 
-    `name` is contained in the file's, in any case; `content_type` is exact or like `image/*`;
-    the times are exclusive.
+    `name` matches a substring, ignoring case; `content_type` is exact or like `image/*`; the times
+    are exclusive.
     """
     files = File.objects.visible_to(user)
     files = files.trashed() if trashed else files.present()
@@ -80,7 +80,7 @@ def rename_file(*, user: User, file_id: UUID, name: str) -> File:
 
 
 def trash_file(*, user: User, file_id: UUID) -> None:
-    """Move the user's file to the trash; raises `NotFoundError`, also when it is there already."""
+    """Move the user's file to the trash; raises `NotFoundError`, also if it is there already."""
     file = File.objects.visible_to(user).present().filter(pk=file_id)
     now = timezone.now()
     if not file.update(deleted_at=now, updated_at=now):
@@ -88,17 +88,17 @@ def trash_file(*, user: User, file_id: UUID) -> None:
 
 
 def restore_file(*, user: User, file_id: UUID) -> File:
-    """Take the user's file out of the trash; one that is not in it is returned as it is."""
+    """Take the user's file out of the trash, if it is there; raises `NotFoundError`."""
     trashed = File.objects.visible_to(user).trashed().filter(pk=file_id)
     trashed.update(deleted_at=None, updated_at=timezone.now())
     return _one(File.objects.visible_to(user).present().filter(pk=file_id))
 
 
 def _in_any_case(text: str) -> str:
-    """Return a regular expression of `text` in which each letter may have either case.
+    """Return a regular expression that matches `text` in any case.
 
-    Spelled out, since SQLite knows the case of ASCII letters only, and so does PostgreSQL in a
-    database whose locale is C.
+    Both cases of each letter are spelled out: SQLite, and PostgreSQL with the locale C, ignore the
+    case of ASCII letters only.
     """
     spellings = (sorted({letter, letter.lower(), letter.upper()}) for letter in text)
     return "".join(f"(?:{'|'.join(map(re.escape, each))})" for each in spellings)

@@ -1,4 +1,4 @@
-"""Reads committed versions back from the store and settles how their checksum is known."""
+"""Reads committed versions back from the store and settles their `integrity`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BATCH = 100
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """A version and what was found of it; a later run may begin `after` this id.
+    """A checked version; a later run may begin `after` this id.
 
-    `integrity` is how its checksum is known now; None where the store, which answers otherwise,
-    cannot read these bytes: that may be mended there, so nothing was settled.
+    `integrity` is the settled value. None: the store works but could not read this object, and
+    nothing was settled. `missing`: the store has no such object version.
     """
 
     version: FileVersion
@@ -35,9 +35,9 @@ class VerificationResult:
 def due(
     *, every: bool = False, since: datetime | None = None, after: UUID | None = None
 ) -> QuerySet[FileVersion]:
-    """Return the versions to check: the `declared` ones, or `every` one, oldest first.
+    """Return the versions to check, oldest first: the `declared` ones, or `every` one.
 
-    `since` leaves out those committed before, `after` those up to and with that version's id.
+    `since` leaves out versions committed earlier, `after` those with this id or a smaller one.
     """
     found = (
         FileVersion.objects.all()
@@ -52,7 +52,7 @@ def due(
 
 
 def corrupt(*, since: datetime | None = None) -> int:
-    """Return how many versions are known to be corrupt, by this run or an earlier one."""
+    """Return how many versions, committed from `since` on, are known to be corrupt."""
     found = FileVersion.objects.filter(integrity=Integrity.CORRUPT)
     return found.count() if since is None else found.filter(created_at__gte=since).count()
 
@@ -60,20 +60,20 @@ def corrupt(*, since: datetime | None = None) -> int:
 def verify(
     found: QuerySet[FileVersion], *, progress: Callable[[int], object] | None = None
 ) -> Iterator[VerificationResult]:
-    """Check the versions of `due()` one after another; each is settled before it is yielded.
+    """Check the versions of `due()` one by one; each is settled before it is yielded.
 
-    Rows are fetched a few at a time, taken in a random order, and looked at again just before
-    their bytes are read: so workers side by side seldom read a version twice, and nothing is lost
-    where they do. `progress` gets the bytes read or skipped. Raises `StoreUnavailableError` where
-    the store does not answer at all; what is settled stays.
+    Rows are fetched in batches, shuffled, and read again just before their bytes are: so parallel
+    workers seldom check a version twice, and do no harm when they do. `progress` is called with the
+    bytes read or skipped. Raises `StoreUnavailableError` when the store does not answer; what is
+    settled stays.
     """
     after: UUID | None = None
     batch = list(found[:_BATCH])
     while batch:
         for version in random.sample(batch, len(batch)):
-            # Anew: another worker may have settled it, or a restore have pinned it anew.
-            if (now := found.filter(pk=version.pk).first()) is not None:
-                yield _verify_one(now, progress, after)
+            # Another worker may have settled it meanwhile, or a restore pinned another object.
+            if (current := found.filter(pk=version.pk).first()) is not None:
+                yield _verify_one(current, progress, after)
             elif progress is not None:
                 progress(version.size)
         after = batch[-1].pk

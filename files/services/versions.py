@@ -1,4 +1,4 @@
-"""The only two functions that write what `files` repeats of the newest version."""
+"""The two functions that write the denormalized columns of `files`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import transaction
 
 from files.models import File, FileVersion, Integrity
 
-_REPEATED = (
+_DENORMALIZED = (
     "version_current",
     "key_current",
     "size",
@@ -18,7 +18,7 @@ _REPEATED = (
 
 
 def set_current_version(file: File, version: FileVersion) -> None:
-    """Move `file` to `version` and save it: a new file is inserted, another one must be locked."""
+    """Make `version` the current one of `file` and save it; an existing file must be locked."""
     file.version_current = version.version
     file.key_current = version.key
     file.size = version.size
@@ -29,17 +29,17 @@ def set_current_version(file: File, version: FileVersion) -> None:
     if version.version == 1:
         file.save(force_insert=True)
     else:
-        file.save(update_fields=_REPEATED)
+        file.save(update_fields=_DENORMALIZED)
 
 
 def settle_integrity(*, version: FileVersion, integrity: Integrity) -> bool:
-    """Record how the checksum of `version` is known now, and on its file if it is the newest.
+    """Set `integrity` on `version`, and on its file if that is the newest version.
 
-    False, and nothing is changed, where the row pins another object version by now: what was
-    found of the one says nothing of the other.
+    Returns False and changes nothing when the row pins another object version by now: a finding
+    about one object version says nothing about another.
     """
     with transaction.atomic():
-        # The file first, as a commit locks it: it may be moving to its next version just now.
+        # The file first, as in a commit, which may be adding a version to it at this moment.
         file = File.objects.select_for_update(no_key=True).get(pk=version.file_id)
         settled = FileVersion.objects.filter(
             pk=version.pk, store_version_id=version.store_version_id

@@ -99,7 +99,7 @@ def test_shares_can_be_revoked_and_only_by_those_who_may_change_them(
     rows.share.refresh_from_db()
     assert rows.share.revoked_at is None
     answer = root.post(page(Share, "changelist"), act, follow=True)
-    assert "1 of 1 shares were revoked now." in answer.content.decode()
+    assert "1 of 1 shares were revoked." in answer.content.decode()
     rows.share.refresh_from_db()
     revoked_at = rows.share.revoked_at
     assert revoked_at is not None

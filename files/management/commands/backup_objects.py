@@ -24,17 +24,16 @@ _WORDS = {
 
 class Command(BaseCommand):
     help = (
-        "Copy the bytes of every committed version to DIR/<key>, unless they are there, and hold "
-        "them against their SHA-256. Dump the database before. Exit 0: all are there but those "
-        "known to be corrupt; 1: more are gone from the store, or others; 2: none is, but store or "
-        "database do not answer, or the store cannot read some, or DIR cannot be written. May be "
-        "stopped at any time and started again."
+        "Copy the bytes of every committed version to DIR/<key>, unless a copy is there, and check "
+        "their SHA-256. Dump the database first. The command can be stopped at any time and "
+        "started again. Exit status: 0 all copied (known-corrupt ones excepted); 1 some are "
+        "missing or differ; 2 not finished: store, database or DIR failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("folder", type=Path, metavar="DIR", help="is made if it is missing")
+        parser.add_argument("folder", type=Path, metavar="DIR", help="created if missing")
         parser.add_argument(
-            "--verify", action="store_true", help="read what is in DIR already, too"
+            "--verify", action="store_true", help="also check the SHA-256 of copies already in DIR"
         )
 
     def handle(self, *args: Any, folder: Path, verify: bool, **options: Any) -> None:

@@ -1,8 +1,8 @@
-"""`manage.py migrate`, so that it can run while the service serves.
+"""`manage.py migrate`, which can run while the service is up.
 
-On PostgreSQL a migration may take its time, and waits for a lock only briefly, because every
-request queues behind a lock that is waited for. Of several at the same time one works, and the
-others find it done. On SQLite it is Django's own.
+On PostgreSQL a migration has no time limit but waits for a lock only briefly, because every request
+would queue behind it; then it is tried again. Parallel runs wait for each other. On SQLite this is
+Django's own command.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from django.db.migrations import Migration
 from psycopg import errors
 
 LOCK_SECONDS = 2
-"""How long a statement waits for a lock, and so how long requests may queue behind it."""
+"""Seconds a statement waits for a lock, and so the longest that requests queue behind it."""
 PAUSE_SECONDS = 2.0
-"""What lies between two attempts, so that the requests get through."""
+"""Seconds between two attempts, in which the queued requests run."""
 ATTEMPTS = 30
 _ADVISORY_LOCK = 0x52454D4F54454452
-"""Held by whoever migrates: any number that nobody else uses in this database."""
+"""The key of the lock held while migrating; arbitrary, but used for nothing else."""
 _NO_LOCK = (errors.LockNotAvailable, errors.DeadlockDetected)
 
 
@@ -36,8 +36,8 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         self._connection = connections[options["database"]]
-        only_looks = options["plan"] or options["check_unapplied"]
-        if self._connection.vendor != "postgresql" or only_looks:
+        is_dry_run = options["plan"] or options["check_unapplied"]
+        if self._connection.vendor != "postgresql" or is_dry_run:
             return super().handle(*args, **options)
         with self._alone():
             for attempt in range(1, ATTEMPTS + 1):
@@ -46,7 +46,7 @@ class Command(migrate.Command):
                 except OperationalError as error:
                     if not (self._is_repeatable and isinstance(error.__cause__, _NO_LOCK)):
                         raise
-                    self._say_what_is_waited_for(attempt)
+                    self._report_waiting(attempt)
                 time.sleep(PAUSE_SECONDS)
         raise CommandError(
             f"{self._applying} got no lock in {ATTEMPTS} attempts. What was applied before it stays"
@@ -59,23 +59,22 @@ class Command(migrate.Command):
         if action in ("apply_start", "unapply_start") and migration is not None:
             self._applying, self._is_repeatable = str(migration), migration.atomic
             if self._connection.vendor == "postgresql":
-                # What is not atomic cannot be done again from its beginning, and is there for
-                # CREATE INDEX CONCURRENTLY, which may wait: nobody queues behind it.
+                # A migration that is not atomic cannot be repeated. It is meant for CREATE INDEX
+                # CONCURRENTLY, which may wait: nothing queues behind it.
                 self._execute(f"SET lock_timeout = '{LOCK_SECONDS if migration.atomic else 0}s'")
         super().migration_progress_callback(action, migration, fake)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the advisory lock, with the time limits of a migration in place of a request's."""
+        """Hold the advisory lock, and set a migration's time limits in place of a request's."""
         self._execute("SET statement_timeout = 0")
         self._execute("SET idle_in_transaction_session_timeout = 0")
         self._execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         is_first = True
-        # Asked again and again: a statement that waits would be waited for in its turn, by CREATE
-        # INDEX CONCURRENTLY.
+        # Polled, because CREATE INDEX CONCURRENTLY would wait for a statement that blocks here.
         while not self._execute(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")[0][0]:
             if is_first:
-                self.stdout.write("Another migrate is at work in this database; waiting for it.")
+                self.stdout.write("Another migrate is running in this database; waiting for it.")
                 self.stdout.flush()
             is_first = False
             time.sleep(0.5)
@@ -85,7 +84,7 @@ class Command(migrate.Command):
         finally:
             self._connection.close()
 
-    def _say_what_is_waited_for(self, attempt: int) -> None:
+    def _report_waiting(self, attempt: int) -> None:
         oldest = self._execute(
             "SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int, state"
             " FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"

@@ -1,4 +1,4 @@
-"""`manage.py mint_jwt SUBJECT`: a bearer token, for trying things out and for operators."""
+"""`manage.py mint_jwt SUBJECT`: print a bearer token."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("subject", help="the token's `sub`: 1 to 255 printable characters")
-        parser.add_argument("--create", action="store_true", help="make the user if it is missing")
+        parser.add_argument("--create", action="store_true", help="create the user if missing")
         parser.add_argument(
             "--ttl", type=int, default=3600, help="seconds until it expires (default: 3600)"
         )
 
     def handle(self, *args: Any, subject: str, create: bool, ttl: int, **options: Any) -> None:
         if not 1 <= len(subject) <= 255 or not subject.isprintable() or subject != subject.strip():
-            raise CommandError("SUBJECT must be 1 to 255 printable characters, no blanks around")
+            raise CommandError(
+                "SUBJECT must be 1 to 255 printable characters, without spaces at its ends"
+            )
         if not 1 <= ttl <= 315_360_000:
             raise CommandError("--ttl must be from 1 second to 10 years")
         if create:
             User.of_subject(subject)
         user = User.objects.filter(subject=subject).first()
         if user is None:
-            raise CommandError(f"there is no user {subject!r}; --create makes one")
+            raise CommandError(f"there is no user {subject!r}; --create creates one")
         if not user.is_active:
             raise CommandError(f"the user {subject!r} is not active; its tokens are refused")
         self.stdout.write(mint(subject=subject, ttl=ttl))

@@ -25,12 +25,11 @@ _WORDS = {
 
 class Command(BaseCommand):
     help = (
-        "After the database was restored, and bootstrap_store has made the bucket: put what the "
-        "store does not have, or has with other bytes in a version found corrupt, from DIR, as "
-        "backup_objects left it, and let the rows name the new object versions. Only while the "
-        "service is stopped. Exit 0: all are there; 1: some are missing in DIR, or others; 2: none "
-        "is, but store or database do not answer, or the store does not take some. May be stopped "
-        "at any time and started again."
+        "Upload the objects that the store lacks, or that were found corrupt, from DIR, a folder "
+        "written by backup_objects, and pin the new object versions in the database. Restore the "
+        "database and run bootstrap_store first; the service must be stopped. The command can be "
+        "stopped at any time and started again. Exit status: 0 all are in the store; 1 some are "
+        "missing or differ; 2 not finished: store or database failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,5 +46,5 @@ class Command(BaseCommand):
             )
         except backups.NoVersionedBucketError:
             raise CommandError(
-                "the store has no such bucket that keeps versions: run bootstrap_store first"
+                "the bucket does not exist or is not versioned: run bootstrap_store first"
             ) from None

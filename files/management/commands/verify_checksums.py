@@ -1,4 +1,4 @@
-"""`manage.py verify_checksums`: read versions back and hold them against their checksums."""
+"""`manage.py verify_checksums`: read versions back and check their SHA-256."""
 
 from __future__ import annotations
 
@@ -31,17 +31,21 @@ def _time(text: str) -> datetime:
 
 class Command(BaseCommand):
     help = (
-        "Read versions whose checksum is only declared, compute their SHA-256 and record what was "
-        "found. Exit 0: all are good; 1: some are corrupt, found now or before; 2: none is, but "
-        "store or database do not answer, or the store cannot read some. May be stopped at any "
-        "time and started again, and run several times side by side."
+        "Read the versions whose checksum is only declared, compute their SHA-256 and record the "
+        "result. The command can be stopped at any time and started again, and several can run in "
+        "parallel. Exit status: 0 all good; 1 some are corrupt, found now or before; 2 not "
+        "finished: store or database failed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--all", action="store_true", help="every version, not only declared")
-        parser.add_argument("--since", type=_time, help="only those committed from this time on")
         parser.add_argument(
-            "--after", type=UUID, metavar="ID", help="go on after the version with this id"
+            "--all", action="store_true", help="check every version, not only the declared ones"
+        )
+        parser.add_argument(
+            "--since", type=_time, help="check only versions committed at or after this time"
+        )
+        parser.add_argument(
+            "--after", type=UUID, metavar="ID", help="continue after the version with this id"
         )
 
     def handle(
@@ -61,13 +65,13 @@ class Command(BaseCommand):
                     after = result.after or after
                     found_corrupt += result.integrity == Integrity.CORRUPT
                     unreadable += result.integrity is None
-                    if (what := _bad_news(result)) is not None:
-                        bar.write(f"{result.version} ({result.version.key}) {what}")
+                    if (finding := _finding(result)) is not None:
+                        bar.write(f"{result.version} ({result.version.key}) {finding}")
             except StoreUnavailableError:
                 away = "the store does not answer"
             except Error:
                 away = "the database does not answer"
-        where = f"; go on with --after {after}" if after is not None else ""
+        where = f"; continue with --after {after}" if after is not None else ""
         away = away and f"{away}; {checked} versions checked{where}"
         try:
             corrupt = verification.corrupt(since=since)
@@ -84,7 +88,7 @@ class Command(BaseCommand):
             raise SystemExit(1 if corrupt else 2)
 
 
-def _bad_news(result: verification.VerificationResult) -> str | None:
+def _finding(result: verification.VerificationResult) -> str | None:
     if result.integrity is None:
         return "cannot be read by the store"
     if result.integrity != Integrity.CORRUPT:
