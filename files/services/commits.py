@@ -148,7 +148,7 @@ def _integrity(stored: ObjectVersion, *, checksum: str) -> Integrity:
     elif stored.size <= settings.COMMIT_READ_MAX:
         read = object_store().sha256(stored.key, version_id=stored.version_id)
         if read is None:
-            raise StoreUnavailableError("The object version went away while it was read.")
+            raise StoreUnavailableError("The object version disappeared while it was read.")
         actual, known = read, Integrity.READ
     else:
         return Integrity.DECLARED

@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, subject: str, create: bool, ttl: int, **options: Any) -> None:
         if not 1 <= len(subject) <= 255 or not subject.isprintable() or subject != subject.strip():
             raise CommandError(
-                "SUBJECT must be 1 to 255 printable characters, without spaces at its ends"
+                "SUBJECT must be 1 to 255 printable characters, no leading or trailing space"
             )
         if not 1 <= ttl <= 315_360_000:
             raise CommandError("--ttl must be from 1 second to 10 years")
