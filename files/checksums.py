@@ -5,6 +5,7 @@ All raise ValueError for an invalid checksum.
 
 import re
 from base64 import b64decode, b64encode
+from binascii import b2a_base64
 
 _PREFIX = "sha256:"
 _DIGEST_SIZE = 32
@@ -29,7 +30,8 @@ def from_digest(digest: bytes) -> str:
 
 def to_base64(checksum: str) -> str:
     """A checksum → the value of S3's `x-amz-checksum-sha256` header."""
-    return b64encode(bytes.fromhex(parse(checksum).removeprefix(_PREFIX))).decode()
+    digest = bytes.fromhex(parse(checksum).removeprefix(_PREFIX))
+    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 def from_base64(text: str) -> str:

@@ -10,9 +10,11 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
+from operator import itemgetter
 from types import MappingProxyType
 from urllib.parse import quote, urlsplit
 
@@ -53,7 +55,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class SigningContext:
-    """All of a signature that depends on nothing but the key pair and the second it is made in."""
+    """What URLs signed in the same second share."""
 
     second: int  # since the epoch
     timestamp: str  # YYYYMMDDTHHMMSSZ
@@ -69,8 +71,8 @@ def derive_signing_key(secret_key: str, date: str, region: str) -> SigningKey:
     return SigningKey(date, f"{date}/{region}/s3/aws4_request", key)
 
 
-def moment(second: int, access_key: str, signing_key: SigningKey) -> SigningContext:
-    """What all signatures of that second share; `signing_key` is that day's."""
+def signing_context(second: int, access_key: str, signing_key: SigningKey) -> SigningContext:
+    """Return what URLs signed in the same second share; `signing_key` is that day's."""
     timestamp = f"{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}"
     parameters = (
         "X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -81,32 +83,92 @@ def moment(second: int, access_key: str, signing_key: SigningKey) -> SigningCont
     return SigningContext(second, timestamp, parameters, signing_key)
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The canonical form of a request with these headers and parameters, without their values."""
+
+    headers: str
+    """`name:%s` and a line feed for each header, sorted."""
+    pick_headers: Callable[[Sequence[str]], tuple[str, ...]]
+    """Puts the values into the order of `headers`."""
+    signed_headers: str
+    parameter: str
+    """X-Amz-SignedHeaders, which is the last parameter but the signature."""
+    query: str
+    """The query string with `%s` for each value; those of the signature stand among the others."""
+    pick_query: Callable[[Sequence[str]], tuple[str, ...]]
+
+
+@cache
+def form(headers: tuple[str, ...], query: tuple[str, ...] = ()) -> Form:
+    """Return the form of requests with headers and parameters of these names.
+
+    A program signs few of them, so each is computed once. Raises ValueError for names that cannot
+    be signed.
+    """
+    lower = [name.lower() for name in headers]
+    if len(set(lower)) != len(lower):
+        raise ValueError("a header must not be given twice, and Host is the endpoint's")
+    if not all(map(_is_unreserved, lower)):
+        raise ValueError("a header name may have letters, digits and -._~ only")
+    if any(name.startswith("X-Amz-") for name in query):
+        raise ValueError("query parameters X-Amz-… are the signature's own")
+    signed = ";".join(sorted(lower))
+    # The signature's parameters come as one value, after the values of the request's own.
+    names = [*map(encode, query), "X-Amz-"]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    pieces = ["%s" if names[i] == "X-Amz-" else f"{_escaped(names[i])}=%s" for i in order]
+    return Form(
+        "".join(f"{name}:%s\n" for name in sorted(lower)),
+        _picker(sorted(range(len(lower)), key=lower.__getitem__)),
+        signed,
+        f"&X-Amz-SignedHeaders={signed.replace(';', '%3B')}",
+        "&".join(pieces),
+        _picker(order),
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _picker(order: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
+    if len(order) == 1:
+        return tuple
+    return itemgetter(*order)
+
+
 def signed_query(
     at: SigningContext,
     method: str,
     path: str,
+    form: Form,
     *,
     expires_in: int,
-    headers: str,
-    signed_headers: str,
-    before: str = "",
-    after: str = "",
+    headers: Sequence[str],
+    query: Sequence[str] = (),
 ) -> str:
-    """The query string, with its signature, of a request whose body is not known yet.
+    """Return the query string, with its signature, of a request whose body is not known yet.
 
-    All pieces are canonical: `path` is encoded; `headers` is lines `name:value\\n` in the order
-    of `signed_headers`, the names joined by ";". `before` (ending with "&") and `after` (beginning
-    with it) are the encoded parameters that sort before and after those of the signature.
+    `path` is encoded already. `headers` and `query` are the values of `form`'s names, in their
+    order; those of headers without white space but single blanks inside (see `canonical_value`).
     """
-    query = (
-        f"{before}{at.parameters}{expires_in}"
-        f"&X-Amz-SignedHeaders={signed_headers.replace(';', '%3B')}{after}"
+    parameters = f"{at.parameters}{expires_in}{form.parameter}"
+    if query:
+        parameters = form.query % form.pick_query([*map(encode, query), parameters])
+    request = (
+        f"{method}\n{path}\n{parameters}\n{form.headers % form.pick_headers(headers)}\n"
+        f"{form.signed_headers}\nUNSIGNED-PAYLOAD"
     )
-    request = f"{method}\n{path}\n{query}\n{headers}\n{signed_headers}\nUNSIGNED-PAYLOAD"
     request_hash = hashlib.sha256(request.encode()).hexdigest()
-    string_to_sign = f"AWS4-HMAC-SHA256\n{at.timestamp}\n{at.signing_key.scope}\n{request_hash}"
-    signature = hmac.digest(at.signing_key.key, string_to_sign.encode(), "sha256").hex()
-    return f"{query}&X-Amz-Signature={signature}"
+    to_sign = f"AWS4-HMAC-SHA256\n{at.timestamp}\n{at.signing_key.scope}\n{request_hash}"
+    signature = hmac.digest(at.signing_key.key, to_sign.encode(), "sha256").hex()
+    return f"{parameters}&X-Amz-Signature={signature}"
+
+
+def canonical_value(value: str) -> str:
+    """Return a header's value as it is signed: trimmed, with one blank for white space inside."""
+    return " ".join(value.split())
 
 
 def encode(text: str) -> str:
@@ -117,6 +179,22 @@ def encode(text: str) -> str:
 def encode_path(path: str) -> str:
     """Percent-encode the segments of `path` and keep every "/", as S3 has its keys."""
     return path if _is_unreserved_path(path) else quote(path, safe="/")
+
+
+_SENT_BY_ITSELF = frozenset({"Content-Length", "content-length"})
+"""Every client sends it by itself."""
+_SIZED = form(("content-length", "host"))
+_BOUND = form(
+    ("content-length", "if-none-match", "x-amz-checksum-algorithm", "x-amz-checksum-sha256", "host")
+)
+_PART = form(("content-length", "host"), ("partNumber", "uploadId"))
+_GET = form(("host",), ("response-content-disposition", "response-content-type", "versionId"))
+
+
+def _size(size: int) -> str:
+    if size < 0:
+        raise ValueError("size must not be negative")
+    return str(size)
 
 
 class Presigner:
@@ -148,7 +226,9 @@ class Presigner:
         self._access_key = access_key
         self._secret_key = secret_key
         # Replaced as a whole, never changed, so that threads need no lock.
-        self._latest = moment(0, access_key, derive_signing_key(secret_key, "19700101", region))
+        self._latest = signing_context(
+            0, access_key, derive_signing_key(secret_key, "19700101", region)
+        )
 
     def presign(
         self,
@@ -162,36 +242,19 @@ class Presigner:
     ) -> PresignedURL:
         """Sign `method` on the object `key` for `expires_in` seconds (1 to 604,800) from `now`.
 
-        Every one of `headers` is signed, so the request must carry it with that value. `query`
-        goes into the URL. `now` must be aware; parts of a second are dropped. ValueError for
-        what cannot be signed.
+        Every one of `headers` is signed, and so is Host, so the request must carry each with that
+        value. `query` goes into the URL. `now` must be aware; parts of a second are dropped. Raises
+        ValueError for what cannot be signed.
         """
-        canonical = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
-        if len(canonical) != len(headers):
-            raise ValueError("a header must not be given twice")
-        if not all(map(_is_unreserved, canonical)):
-            raise ValueError("a header name may have letters, digits and -._~ only")
-        if canonical.setdefault("host", self._host) != self._host:
-            raise ValueError("the Host header must be the endpoint's")
-        names = sorted(canonical)
-
-        parameters = sorted([(encode(name), encode(value)) for name, value in query.items()])
-        if any(name.startswith("X-Amz-") for name in query):
-            raise ValueError("query parameters X-Amz-… are the signature's own")
-        return self._presigned(
+        return self._presign(
             method,
             key,
+            form((*headers, "host"), tuple(query)),
+            [*map(canonical_value, headers.values()), self._host],
+            list(query.values()),
+            {name: value for name, value in headers.items() if name not in _SENT_BY_ITSELF},
             expires_in=expires_in,
             now=now,
-            headers="".join([f"{name}:{canonical[name]}\n" for name in names]),
-            signed_headers=";".join(names),
-            before="".join([f"{n}={v}&" for n, v in parameters if n < "X-Amz-"]),
-            after="".join([f"&{n}={v}" for n, v in parameters if n > "X-Amz-"]),
-            client_headers={
-                name: value
-                for name, value in headers.items()
-                if name.lower() not in ("content-length", "host")
-            },
         )
 
     def put(
@@ -210,22 +273,21 @@ class Presigner:
         does not look at the checksum.
         """
         if checksum is None:
-            return self._sized_put(key, size=size, expires_in=expires_in, now=now)
+            return self._sized_put(_SIZED, key, size, (), expires_in=expires_in, now=now)
         digest = checksums.to_base64(checksum)
-        return self._sized_put(
+        return self._presign(
+            "PUT",
             key,
-            size=size,
-            expires_in=expires_in,
-            now=now,
-            more_headers=(
-                f"if-none-match:*\nx-amz-checksum-algorithm:SHA256\nx-amz-checksum-sha256:{digest}\n"
-            ),
-            more_names=";if-none-match;x-amz-checksum-algorithm;x-amz-checksum-sha256",
-            client_headers={
+            _BOUND,
+            (_size(size), "*", "SHA256", digest, self._host),
+            (),
+            {
                 "x-amz-checksum-sha256": digest,
                 "x-amz-checksum-algorithm": "SHA256",
                 "If-None-Match": "*",
             },
+            expires_in=expires_in,
+            now=now,
         )
 
     def part(
@@ -241,8 +303,8 @@ class Presigner:
         """Sign the PUT of part `part_number` (1 to 10,000), exactly `size` bytes (UploadPart)."""
         if not 1 <= part_number <= MAX_PART_NUMBER:
             raise ValueError(f"part_number must be 1 to {MAX_PART_NUMBER}")
-        after = f"&partNumber={part_number}&uploadId={encode(upload_id)}"
-        return self._sized_put(key, size=size, expires_in=expires_in, now=now, after=after)
+        query = (str(part_number), upload_id)
+        return self._sized_put(_PART, key, size, query, expires_in=expires_in, now=now)
 
     def get(
         self,
@@ -258,91 +320,66 @@ class Presigner:
 
         Both override what the PUT's headers, which nobody signed, may have left with the object.
         """
-        return self._presigned(
+        return self._presign(
             "GET",
             key,
+            _GET,
+            (self._host,),
+            (disposition, content_type, version_id),
+            {},
             expires_in=expires_in,
             now=now,
-            headers=f"host:{self._host}\n",
-            signed_headers="host",
-            after=(
-                f"&response-content-disposition={encode(disposition)}"
-                f"&response-content-type={encode(content_type)}"
-                f"&versionId={encode(version_id)}"
-            ),
-            client_headers={},
         )
 
     def _sized_put(
         self,
+        form: Form,
         key: str,
-        *,
         size: int,
+        query: Sequence[str],
+        *,
         expires_in: int,
         now: datetime | None,
-        more_headers: str = "",
-        more_names: str = "",
-        after: str = "",
-        client_headers: dict[str, str] | None = None,
     ) -> PresignedURL:
-        if size < 0:
-            raise ValueError("size must not be negative")
-        return self._presigned(
-            "PUT",
-            key,
-            expires_in=expires_in,
-            now=now,
-            headers=f"content-length:{size}\nhost:{self._host}\n{more_headers}",
-            signed_headers=f"content-length;host{more_names}",
-            after=after,
-            client_headers=client_headers or {},
-        )
+        headers = (_size(size), self._host)
+        return self._presign("PUT", key, form, headers, query, {}, expires_in=expires_in, now=now)
 
-    def _presigned(
+    def _presign(
         self,
         method: str,
         key: str,
+        form: Form,
+        headers: Sequence[str],
+        query: Sequence[str],
+        client_headers: dict[str, str],
         *,
         expires_in: int,
         now: datetime | None,
-        headers: str,
-        signed_headers: str,
-        client_headers: dict[str, str],
-        before: str = "",
-        after: str = "",
     ) -> PresignedURL:
-        """Sign canonical pieces, as `signed_query` has them."""
         if not 1 <= expires_in <= MAX_EXPIRES_IN:
             raise ValueError(f"expires_in must be 1 to {MAX_EXPIRES_IN} seconds")
         if not key:
             raise ValueError("the key must not be empty: the URL would be the bucket's")
         if now is not None and now.tzinfo is None:
             raise ValueError("now must be aware")
-        at = self._moment(int(time.time() if now is None else now.timestamp()))
+        at = self._context(int(time.time() if now is None else now.timestamp()))
         path = self._path_prefix + encode_path(key)
-        query = signed_query(
-            at,
-            method,
-            path,
-            expires_in=expires_in,
-            headers=headers,
-            signed_headers=signed_headers,
-            before=before,
-            after=after,
+        signed = signed_query(
+            at, method, path, form, expires_in=expires_in, headers=headers, query=query
         )
         return PresignedURL(
-            f"{self._origin}{path}?{query}",
+            f"{self._origin}{path}?{signed}",
             client_headers,
             datetime.fromtimestamp(at.second + expires_in, UTC),
         )
 
-    def _moment(self, second: int) -> SigningContext:
-        """The moment of that second, kept until another second is asked for; its key for a day."""
+    def _context(self, second: int) -> SigningContext:
+        """Return what URLs signed in that second share; the last one is kept, its key for a day."""
         latest = self._latest
         if latest.second != second:
             key = latest.signing_key
             date = f"{datetime.fromtimestamp(second, UTC):%Y%m%d}"
             if key.date != date:
                 key = derive_signing_key(self._secret_key, date, self._region)
-            self._latest = latest = moment(second, self._access_key, key)
+            self._latest = latest = signing_context(second, self._access_key, key)
         return latest
