@@ -1,4 +1,4 @@
-"""Domain errors: what a service refuses and why. Each has the code of a problem document.
+"""Domain errors: why a service refuses, with the code, status and texts of the problem document.
 
 `files/api/errors.py` turns them into HTTP; nothing here knows about it.
 """
@@ -12,6 +12,10 @@ class DriveError(Exception):
     """A refusal with its problem `code`; `members` go into the problem document as they are."""
 
     code: ClassVar[str]
+    # Set where the code is the service's own; `problems.py` has those of HTTP.
+    status: ClassVar[int]
+    title: ClassVar[str]
+    explanation: ClassVar[str]
 
     def __init__(
         self, detail: str | None = None, *, retry_after: int | None = None, **members: Any
@@ -23,7 +27,7 @@ class DriveError(Exception):
 
 
 class InvalidError(DriveError):
-    """A value that only the service can tell to be wrong, with the field it stands in."""
+    """A field whose value is well-formed but not acceptable in the current state."""
 
     code = "invalid"
 
@@ -32,94 +36,227 @@ class InvalidError(DriveError):
 
 
 class NotFoundError(DriveError):
+    """The row does not exist, or the caller may not see it."""
+
     code = "not-found"
 
 
 class MultipartRequiredError(DriveError):
+    """The file is too large for a single PUT."""
+
     code = "multipart-required"
+    status = 400
+    title = "Too large for a single PUT"
+    explanation = (
+        "More than 5 GiB cannot be sent in one PUT. Repeat init-upload with `multipart: true`."
+    )
 
 
 class CommitConflictError(DriveError):
+    """The upload was committed with another checksum or size."""
+
     code = "commit-conflict"
+    status = 409
+    title = "Committed with other arguments"
+    explanation = (
+        "This key was committed before, with another checksum or size. That commit stands."
+    )
 
 
 class FileTrashedError(DriveError):
+    """The file is in the trash."""
+
     code = "file-trashed"
+    status = 409
+    title = "The file is in the trash"
+    explanation = "Restore the file with `POST /files/{id}/restore`, then repeat the request."
 
 
 class ObjectMissingError(DriveError):
+    """The store has no object under the key of the upload."""
+
     code = "object-missing"
+    status = 409
+    title = "Nothing has been uploaded yet"
+    explanation = (
+        "The store has no object under this key. PUT the bytes to the presigned URL, then commit."
+    )
 
 
 class PartsMissingError(DriveError):
+    """The store lacks parts, or has them in another size than planned."""
+
     code = "parts-missing"
+    status = 409
+    title = "Parts are missing"
+    explanation = (
+        "`part_numbers` lists parts (at most 100) that the store does not have, or has in "
+        "another size than planned. Upload them, then commit again."
+    )
 
 
 class IdempotencyConflictError(DriveError):
+    """The Idempotency-Key was used with other arguments."""
+
     code = "idempotency-conflict"
+    status = 409
+    title = "The Idempotency-Key was used for another request"
+    explanation = "The same key came with other arguments within 24 hours. Use a new key."
 
 
 class UploadCompleteError(DriveError):
+    """The upload is already committed."""
+
     code = "upload-complete"
+    status = 409
+    title = "The upload is committed"
+    explanation = "This upload ended with a commit; nothing can change it."
 
 
 class UploadAbortedError(DriveError):
+    """The upload was aborted."""
+
     code = "upload-aborted"
+    status = 410
+    title = "The upload was aborted"
+    explanation = "Begin again with init-upload."
 
 
 class UploadExpiredError(DriveError):
+    """The deadline of the upload has passed."""
+
     code = "upload-expired"
+    status = 410
+    title = "The upload has expired"
+    explanation = (
+        "The time in which it could be committed (`commit_by`) is over. Begin again with "
+        "init-upload."
+    )
 
 
 class VersionConflictError(DriveError):
+    """`base_version` is not the newest version."""
+
     code = "version-conflict"
+    status = 412
+    title = "The file has a newer version"
+    explanation = (
+        "`base_version` is no longer the newest; `version_current` is. Look at that "
+        "version, then commit again with it as `base_version`; the bytes need not be sent "
+        "again."
+    )
 
 
 class SizeMismatchError(DriveError):
+    """The declared, committed and stored sizes differ."""
+
     code = "size-mismatch"
+    status = 422
+    title = "Size mismatch"
+    explanation = (
+        "The size in the commit, the size declared at init-upload and the size of the "
+        "stored object must be the same."
+    )
 
 
 class ChecksumMismatchError(DriveError):
+    """The declared, committed and stored checksums differ."""
+
     code = "checksum-mismatch"
+    status = 422
+    title = "Checksum mismatch"
+    explanation = (
+        "The SHA-256 in the commit, the one declared at init-upload and that of the stored "
+        "bytes must be the same. If the bytes are wrong, PUT again; then commit."
+    )
 
 
 class ContentEncodingError(DriveError):
+    """The stored object has a Content-Encoding."""
+
     code = "content-encoding"
+    status = 422
+    title = "The object carries a Content-Encoding"
+    explanation = (
+        "The PUT had a `Content-Encoding` header, so clients would not get the committed "
+        "bytes back. PUT again without it."
+    )
 
 
 class ObjectUnreadableError(DriveError):
     """The store answers, but will not describe or give back this object."""
 
     code = "object-unreadable"
+    status = 422
+    title = "The store does not give the object back"
+    explanation = (
+        "The PUT had headers, such as those of an encryption key, without which the store "
+        "will not read the object. PUT again with no other headers than those of `headers`."
+    )
 
 
 class CorruptError(DriveError):
+    """The stored bytes of the version are known to be corrupt."""
+
     code = "corrupt"
+    status = 409
+    title = "The stored bytes are corrupt"
+    explanation = (
+        "A check found that the bytes of this version are not those that were committed. "
+        "They are not handed out."
+    )
 
 
 class PermissionDeniedError(DriveError):
+    """The caller may not do this."""
+
     code = "permission-denied"
 
 
 class ShareRevokedError(DriveError):
+    """The owner revoked the share."""
+
     code = "share-revoked"
+    status = 410
+    title = "The share was revoked"
+    explanation = "Ask its owner for a new one."
 
 
 class ShareExpiredError(DriveError):
+    """The share has expired."""
+
     code = "share-expired"
+    status = 410
+    title = "The share has expired"
+    explanation = "Ask its owner for a new one."
 
 
 class ShareExhaustedError(DriveError):
+    """The downloads of the share are used up."""
+
     code = "share-exhausted"
+    status = 410
+    title = "The share's downloads are used up"
+    explanation = (
+        "It allowed a number of downloads, and they are used up. Ask its owner for a new one."
+    )
 
 
 class SharePasswordError(DriveError):
     """The password of a share is missing or wrong."""
 
     code = "share-password"
+    status = 401
+    title = "The share's password is missing or wrong"
+    explanation = (
+        "Send the password in `X-Share-Password` (UTF-8, percent-encoded), or as `password`"
+        " in a POST to the download."
+    )
 
 
 class ThrottledError(DriveError):
+    """Too many attempts; `retry_after` is in seconds."""
+
     code = "throttled"
 
 
@@ -133,3 +270,6 @@ class StoreUnavailableError(DriveError):
     """The store did not answer, or not in a way that can be relied on; nothing was changed."""
 
     code = "store-unavailable"
+    status = 503
+    title = "The object store does not answer"
+    explanation = "Nothing was changed. Repeat the request after `Retry-After` seconds."

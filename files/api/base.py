@@ -49,7 +49,7 @@ class StrictViewSet(ViewSet):
         parameters = request.query_params
         for name in parameters:
             if len(parameters.getlist(name)) > 1:
-                raise invalid(name, "This stands there more than once.", "repeated")
+                raise invalid(name, "Given more than once.", "repeated")
         self.query = validated(self.queries.get(self.action, StrictSerializer), parameters.dict())
 
     @property

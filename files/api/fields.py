@@ -36,7 +36,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         if unknown:
             raise serializers.ValidationError(
                 {
-                    name: serializers.ErrorDetail("This is not known here.", code="unknown")
+                    name: serializers.ErrorDetail("Unknown field.", code="unknown")
                     for name in sorted(unknown)
                 }
             )

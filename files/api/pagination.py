@@ -65,7 +65,7 @@ class Cursor:
 
 
 class CursorField(StringField):
-    default_error_messages = {"invalid_cursor": "This is not a cursor that was handed out."}
+    default_error_messages = {"invalid_cursor": "Not a valid cursor."}
 
     def to_internal_value(self, data: Any) -> Cursor:  # type: ignore[override]
         try:

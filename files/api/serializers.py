@@ -71,7 +71,7 @@ class UrlsRequest(StrictSerializer):
 
     def validate_part_numbers(self, value: list[int] | None) -> list[int] | None:
         if value is not None and len(set(value)) != len(value):
-            raise serializers.ValidationError("A part number stands there twice.", "invalid")
+            raise serializers.ValidationError("Part numbers must be unique.", "invalid")
         return value
 
 

@@ -88,7 +88,7 @@ class VisitViewSet(StrictViewSet):
     }
 
     def retrieve(self, request: Request, token: str) -> HttpResponseBase:
-        access = self._arrive(token)
+        access = self._open_share(token)
         password = header_password(request)
         if password is None and access.share.password is not None:
             share_access.require_not_throttled(access.share)
@@ -100,7 +100,7 @@ class VisitViewSet(StrictViewSet):
         return Response(open_share(access.share, shares.newest_version(access.share)))
 
     def download(self, request: Request, token: str) -> HttpResponseBase:
-        access = self._enter(token, header_password(request))
+        access = self._open_checked(token, header_password(request))
         return self._download(access, redirect=self.page_preferred or self.query["redirect"])
 
     def download_with_password(self, request: Request, token: str) -> HttpResponseBase:
@@ -108,7 +108,7 @@ class VisitViewSet(StrictViewSet):
         is_form = isinstance(data, QueryDict)
         given = validated(PasswordRequest, data.dict() if isinstance(data, QueryDict) else data)
         password = given["password"] or header_password(request)
-        access = self._enter(token, password)
+        access = self._open_checked(token, password)
         is_browser = is_form or self.page_preferred
         response = self._download(access, redirect=is_browser or self.query["redirect"])
         if is_browser:
@@ -116,15 +116,15 @@ class VisitViewSet(StrictViewSet):
         return response
 
     def init_upload(self, request: Request, token: str) -> Response:
-        access = self._enter(token, header_password(request))
+        access = self._open_checked(token, header_password(request))
         if "Idempotency-Key" in request.headers:
-            raise invalid("Idempotency-Key", "This is not known here.", "unknown")
+            raise invalid("Idempotency-Key", "Unknown field.", "unknown")
         arguments = validated(ShareInitUploadRequest, body_of(request))
         signed = shares.init_upload(access=access, **arguments)
         return Response(SignedUploadSerializer(signed).data, status=201)
 
     def commit(self, request: Request, token: str) -> Response:
-        access = self._enter(token, header_password(request))
+        access = self._open_checked(token, header_password(request))
         commit = shares.commit(access=access, **validated(ShareCommitRequest, body_of(request)))
         return Response(CommitSerializer(commit).data, status=201 if commit.created else 200)
 
@@ -146,13 +146,13 @@ class VisitViewSet(StrictViewSet):
             patch_vary_headers(response, ["Accept"])
         return super().finalize_response(request, response, *args, **kwargs)
 
-    def _arrive(self, token: str) -> ShareAccess:
+    def _open_share(self, token: str) -> ShareAccess:
         return share_access.open_by_token(
             token=token, address=self.request.META.get("REMOTE_ADDR", "")
         )
 
-    def _enter(self, token: str, password: str | None) -> ShareAccess:
-        access = self._arrive(token)
+    def _open_checked(self, token: str, password: str | None) -> ShareAccess:
+        access = self._open_share(token)
         share_access.check_password(access=access, password=password)
         return access
 

@@ -1,7 +1,7 @@
-"""RFC 9457 problem documents: the catalogue of codes, and the answer made from one.
+"""RFC 9457 problem documents: the codes of HTTP itself, and the answer made from one.
 
-Everything that answers with an error builds it here: the API, Django's own handlers, and the
-ASGI layer. `GET /problems/<code>` shows the catalogue's explanation.
+The API, Django's own handlers and the ASGI layer build every error here. An app adds its own
+codes with `register`; `GET /problems/<code>` explains each.
 """
 
 from __future__ import annotations
@@ -41,11 +41,6 @@ CATALOGUE: dict[str, Problem] = {
         "Members, query parameters or headers have values that cannot be, or names that this "
         "endpoint does not know. `errors` lists each with its field, code and message.",
     ),
-    "multipart-required": Problem(
-        400,
-        "Too large for a single PUT",
-        "More than 5 GiB cannot be sent in one PUT. Repeat init-upload with `multipart: true`.",
-    ),
     "not-authenticated": Problem(
         401,
         "Not authenticated",
@@ -60,12 +55,6 @@ CATALOGUE: dict[str, Problem] = {
         "The bearer token is malformed, not signed by the key this service trusts, lacks `exp` or "
         "`sub`, is not yet valid, is meant for someone else, or names no active user.",
     ),
-    "share-password": Problem(
-        401,
-        "The share's password is missing or wrong",
-        "Send the password in `X-Share-Password` (UTF-8, percent-encoded), or as `password` in a "
-        "POST to the download.",
-    ),
     "permission-denied": Problem(
         403, "Not permitted", "What you authenticated with does not permit this."
     ),
@@ -78,61 +67,6 @@ CATALOGUE: dict[str, Problem] = {
     "not-acceptable": Problem(
         406, "Not acceptable", "Answers are `application/json`; the Accept header excludes it."
     ),
-    "commit-conflict": Problem(
-        409,
-        "Committed with other arguments",
-        "This key was committed before, with another checksum or size. That commit stands.",
-    ),
-    "file-trashed": Problem(
-        409,
-        "The file is in the trash",
-        "Restore the file with `POST /files/{id}/restore`, then repeat the request.",
-    ),
-    "object-missing": Problem(
-        409,
-        "Nothing has been uploaded yet",
-        "The store has no object under this key. PUT the bytes to the presigned URL, then commit.",
-    ),
-    "parts-missing": Problem(
-        409,
-        "Parts are missing",
-        "`part_numbers` lists parts (at most 100) that the store does not have, or has in another "
-        "size than planned. Upload them, then commit again.",
-    ),
-    "idempotency-conflict": Problem(
-        409,
-        "The Idempotency-Key was used for another request",
-        "The same key came with other arguments within 24 hours. Use a new key.",
-    ),
-    "upload-complete": Problem(
-        409, "The upload is committed", "This upload ended with a commit; nothing can change it."
-    ),
-    "corrupt": Problem(
-        409,
-        "The stored bytes are corrupt",
-        "A check found that the bytes of this version are not those that were committed. "
-        "They are not handed out.",
-    ),
-    "share-revoked": Problem(410, "The share was revoked", "Ask its owner for a new one."),
-    "share-expired": Problem(410, "The share has expired", "Ask its owner for a new one."),
-    "share-exhausted": Problem(
-        410,
-        "The share's downloads are used up",
-        "It allowed a number of downloads, and they are used up. Ask its owner for a new one.",
-    ),
-    "upload-aborted": Problem(410, "The upload was aborted", "Begin again with init-upload."),
-    "upload-expired": Problem(
-        410,
-        "The upload has expired",
-        "The time in which it could be committed (`commit_by`) is over. Begin again with "
-        "init-upload.",
-    ),
-    "version-conflict": Problem(
-        412,
-        "The file has a newer version",
-        "`base_version` is no longer the newest; `version_current` is. Look at that version, then "
-        "commit again with it as `base_version`; the bytes need not be sent again.",
-    ),
     "body-too-large": Problem(
         413,
         "The request body is too large",
@@ -141,40 +75,11 @@ CATALOGUE: dict[str, Problem] = {
     "unsupported-media-type": Problem(
         415, "Unsupported media type", "Send the body as `Content-Type: application/json`."
     ),
-    "size-mismatch": Problem(
-        422,
-        "The size is another",
-        "The size in the commit, the size declared at init-upload and the size of the stored "
-        "object must be the same.",
-    ),
-    "checksum-mismatch": Problem(
-        422,
-        "The checksum is another",
-        "The SHA-256 in the commit, the one declared at init-upload and that of the stored bytes "
-        "must be the same. If the bytes are wrong, PUT again; then commit.",
-    ),
-    "content-encoding": Problem(
-        422,
-        "The object carries a Content-Encoding",
-        "The PUT had a `Content-Encoding` header, so clients would not get the committed bytes "
-        "back. PUT again without it.",
-    ),
-    "object-unreadable": Problem(
-        422,
-        "The store does not give the object back",
-        "The PUT had headers, such as those of an encryption key, without which the store will "
-        "not read the object. PUT again with no other headers than those of `headers`.",
-    ),
     "throttled": Problem(
         429, "Too many attempts", "Wait as many seconds as `Retry-After` says, then try again."
     ),
     "internal-error": Problem(
         500, "A defect of the service", "It was logged under the `request_id` of the answer."
-    ),
-    "store-unavailable": Problem(
-        503,
-        "The object store does not answer",
-        "Nothing was changed. Repeat the request after `Retry-After` seconds.",
     ),
     "unavailable": Problem(
         503,
@@ -182,6 +87,12 @@ CATALOGUE: dict[str, Problem] = {
         "The database does not answer, the service is overloaded, or it is stopping. Repeat the "
         "request after `Retry-After` seconds; a commit that was done is not done twice.",
     ),
+}
+
+_CHALLENGES = {
+    "not-authenticated": 'Bearer realm="remotedrive"',
+    "token-expired": 'Bearer realm="remotedrive", error="invalid_token"',
+    "token-invalid": 'Bearer realm="remotedrive", error="invalid_token"',
 }
 
 _CODE_OF_STATUS = {
@@ -196,6 +107,11 @@ _CODE_OF_STATUS = {
     429: "throttled",
     503: "unavailable",
 }
+
+
+def register(code: str, problem: Problem) -> None:
+    """Add a code of an app to the catalogue."""
+    CATALOGUE[code] = problem
 
 
 def code_of_status(status: int) -> str:
@@ -221,9 +137,8 @@ def headers(code: str, retry_after: int | None = None) -> dict[str, str]:
     """Return the headers that an answer with this code carries beside its content type."""
     status = CATALOGUE[code].status
     result = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    if status == 401 and code != "share-password":
-        error = "" if code == "not-authenticated" else ', error="invalid_token"'
-        result["WWW-Authenticate"] = f'Bearer realm="remotedrive"{error}'
+    if code in _CHALLENGES:
+        result["WWW-Authenticate"] = _CHALLENGES[code]
     if status in (429, 503):
         result["Retry-After"] = str(retry_after or RETRY_AFTER)
     return result
