@@ -6,17 +6,14 @@ rows do; here the order is total, by time and then id.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import DateTimeField, Model, Q, QuerySet
-from django.utils.dateparse import parse_datetime
+from django.core import signing
+from django.db.models import Model, Q, QuerySet
 from django.utils.http import urlencode
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -37,40 +34,27 @@ class Cursor:
     id: UUID
     backward: bool
 
-    def encode(self) -> str:
-        at = self.at if isinstance(self.at, int) else self.at.astimezone(UTC).isoformat()
-        packed = json.dumps([at, self.id.hex, int(self.backward)], separators=(",", ":"))
-        return base64.urlsafe_b64encode(packed.encode()).decode().rstrip("=")
+    def encode(self, listing: str) -> str:
+        at = self.at if isinstance(self.at, int) else self.at.isoformat()
+        return signing.dumps([at, self.id.hex, self.backward], salt=listing)
 
     @classmethod
-    def decode(cls, text: str) -> Cursor:
-        """Return the cursor in `text`; raises ValueError where there is none."""
-        try:
-            packed = base64.b64decode(
-                text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
-            )
-            at, identifier, backward = json.loads(packed)
-            time = at if type(at) is int else parse_datetime(at)
-            if time is None or backward not in (0, 1):
-                raise ValueError("not a cursor")
-            if isinstance(time, datetime):
-                if time.tzinfo is None:
-                    raise ValueError("not a cursor")
-                time = time.astimezone(UTC)
-            if isinstance(time, int) and not 0 <= time < 1 << 63:
-                raise ValueError("not a cursor")
-            return cls(time, UUID(hex=identifier), bool(backward))
-        except (TypeError, AttributeError, binascii.Error, RecursionError, OverflowError) as error:
-            raise ValueError("not a cursor") from error
+    def decode(cls, text: str, listing: str) -> Cursor:
+        """Return the cursor in `text`; raises BadSignature if it is not of `listing`."""
+        at, identifier, backward = signing.loads(text, salt=listing)
+        time = at if isinstance(at, int) else datetime.fromisoformat(at)
+        return cls(time, UUID(hex=identifier), backward)
 
 
 class CursorField(StringField):
+    """A cursor that was handed out for the listing whose query this field is part of."""
+
     default_error_messages = {"invalid_cursor": "Not a valid cursor."}
 
     def to_internal_value(self, data: Any) -> Cursor:  # type: ignore[override]
         try:
-            return Cursor.decode(super().to_internal_value(data))
-        except ValueError:
+            return Cursor.decode(super().to_internal_value(data), type(self.parent).__name__)
+        except (signing.BadSignature, UnicodeError):
             self.fail("invalid_cursor")
 
 
@@ -79,6 +63,14 @@ class PageQuery(StrictSerializer):
 
     page_size = QueryIntegerField(min_value=1, max_value=PAGE_SIZE_MAX, default=PAGE_SIZE)
     cursor = CursorField(default=None)
+
+
+class VersionsQuery(PageQuery):
+    """The query parameters of the versions of a file."""
+
+
+class EventsQuery(PageQuery):
+    """The query parameters of the events of a share."""
 
 
 class OrderedPageQuery(PageQuery):
@@ -97,12 +89,9 @@ def page(
 
     `by` is the column that orders, before the id; a time or a number.
     """
+    view = request.parser_context["view"]
+    listing = view.queries[view.action].__name__
     cursor: Cursor | None = query["cursor"]
-    by_time = isinstance(rows.model._meta.get_field(by), DateTimeField)
-    if cursor is not None and isinstance(cursor.at, datetime) != by_time:
-        raise serializers.ValidationError(
-            {"cursor": serializers.ErrorDetail("This cursor is of another listing.", "invalid")}
-        )
     ascending = query.get("ordering") == "created_at"
     backward = cursor is not None and cursor.backward
     found = _select(rows, cursor, by, ascending=ascending != backward, limit=query["page_size"] + 1)
@@ -110,8 +99,12 @@ def page(
     found = found[: query["page_size"]]
     if backward:
         found.reverse()
-    onward = _link(request, found[-1:], by, backward=False) if more or backward else None
-    back = _link(request, found[:1], by, backward=True) if _has_earlier(cursor, more) else None
+    onward = _link(request, found[-1:], by, listing, backward=False) if more or backward else None
+    back = (
+        _link(request, found[:1], by, listing, backward=True)
+        if _has_earlier(cursor, more)
+        else None
+    )
     return Response(
         {"next": onward, "previous": back, "results": serializer(found, many=True).data}
     )
@@ -135,9 +128,11 @@ def _select(
     return list(rows.order_by(f"{sign}{by}", f"{sign}id")[:limit])
 
 
-def _link(request: Request, rows: Sequence[Model], by: str, *, backward: bool) -> str | None:
+def _link(
+    request: Request, rows: Sequence[Model], by: str, listing: str, *, backward: bool
+) -> str | None:
     for row in rows:
         cursor = Cursor(getattr(row, by), row.pk, backward)
-        query = request.query_params.dict() | {"cursor": cursor.encode()}
+        query = request.query_params.dict() | {"cursor": cursor.encode(listing)}
         return f"{absolute(request, request.path)}?{urlencode(query)}"
     return None
