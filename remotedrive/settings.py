@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "files",
 ]
+SECRET_HEADERS = ["Authorization", "X-Share-Password"]
 MIDDLEWARE = [
     "remotedrive.http.middleware.uniform",
     "files.api.middleware.share_privacy",

@@ -55,7 +55,7 @@ def is_preferred(request: HttpRequest) -> bool:
     return request.get_preferred_type(types) == "text/html"
 
 
-def of_answer(response: HttpResponseBase, token: str) -> HttpResponseBase:
+def render(response: HttpResponseBase, token: str) -> HttpResponseBase:
     """Return the page that says what `response` says; a redirect is returned as it is."""
     if isinstance(response, Response):
         return _page("share.html", response.status_code, token, _details(response.data))

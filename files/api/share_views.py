@@ -141,7 +141,7 @@ class VisitViewSet(StrictViewSet):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         if self.page_preferred:
-            response = share_page.of_answer(response, kwargs["token"])
+            response = share_page.render(response, kwargs["token"])
         if self.has_page:
             patch_vary_headers(response, ["Accept"])
         return super().finalize_response(request, response, *args, **kwargs)

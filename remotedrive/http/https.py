@@ -14,8 +14,6 @@ from django.http.response import HttpResponseBase
 
 from remotedrive.http import problems
 
-_SECRETS = ("Authorization", "X-Share-Password")
-
 
 def refuse_clear_text(
     get_response: Callable[[HttpRequest], HttpResponseBase],
@@ -23,7 +21,7 @@ def refuse_clear_text(
     """Answer 403 to whatever is no plain GET or HEAD and did not come by https."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        has_secret = any(name in request.headers for name in _SECRETS)
+        has_secret = any(name in request.headers for name in settings.SECRET_HEADERS)
         is_plain = request.method in ("GET", "HEAD") and not has_secret
         if settings.SECURE_SSL_REDIRECT and not is_plain and not request.is_secure():
             return problems.response(
