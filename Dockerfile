@@ -31,5 +31,5 @@ STOPSIGNAL SIGTERM
 # Without a proxy, whatever the environment says of proxies: it asks this very container.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/healthz', timeout=4)"]
-# uvicorn takes the number of workers from WEB_CONCURRENCY.
-CMD ["python", "-m", "uvicorn", "remotedrive.asgi:application", "--host", "0.0.0.0", "--port", "8000", "--http", "remotedrive.serving.protocol:Protocol", "--lifespan", "on", "--no-access-log", "--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "4", "--timeout-worker-healthcheck", "30"]
+# The number of workers is WEB_CONCURRENCY.
+CMD ["python", "-m", "remotedrive", "--host", "0.0.0.0"]

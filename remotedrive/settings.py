@@ -1,4 +1,5 @@
-"""Every setting, read once, here; nothing else in the project touches the environment.
+"""Every setting, read once, here. Elsewhere only the entry points use the environment: for
+DJANGO_SETTINGS_MODULE, and in `remotedrive/__main__.py` for WEB_CONCURRENCY.
 
 `docx/deployment.md` explains each of them; a test holds its table against this file.
 """

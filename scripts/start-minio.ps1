@@ -1,11 +1,11 @@
 <#
 .SYNOPSIS
-Starts MinIO in Docker for Remote Drive, and prints the environment to set.
+Starts MinIO in Docker for Remote Drive, and prints the variables to set.
 
 .DESCRIPTION
-For Windows PowerShell 5.1 and newer, where the embedded store does not run. What is stored is kept
-in a Docker volume. Run it again at any time: a container that is there is started, not made anew,
-and the keys that it was made with are printed.
+For Windows PowerShell 5.1 and newer, where the embedded store does not run. A Docker volume keeps
+the objects. Run it again at any time: it starts an existing container and prints the keys that the
+container was made with.
 
 .PARAMETER Port
 The port of the S3 API on 127.0.0.1.
@@ -112,11 +112,10 @@ if (-not $ready) {
 
 Write-Output @"
 # MinIO is ready at $endpoint. Stop it with: docker stop $Name
-# Set this in the window in which the service is to run:
+# Set this in each window in which the service or manage.py runs:
 `$env:MINIO_ENDPOINT = '$endpoint'
 `$env:MINIO_ACCESS_KEY = '$user'
 `$env:MINIO_SECRET_KEY = '$password'
 
-# Then, in the checkout:
-powershell -ExecutionPolicy Bypass -File scripts\run.ps1
+# Then go on as README.md says under "With MinIO, or on Windows and macOS".
 "@

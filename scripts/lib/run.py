@@ -165,14 +165,10 @@ def _start(
     # With settings that are wrong nothing else is started: the preparation says what is wrong.
     if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
         raise DiedError("")
-    flags = ["--host", "127.0.0.1", "--port", str(options.port), "--workers", str(options.workers)]
-    flags += ["--http", "remotedrive.serving.protocol:Protocol", "--lifespan", "on"]
-    flags += ["--log-level", "warning", "--no-access-log", "--no-server-header"]
-    flags += ["--no-proxy-headers", "--timeout-graceful-shutdown", "4"]
-    flags += ["--timeout-worker-healthcheck", "30"]
+    arguments = ["--port", str(options.port), "--workers", str(options.workers)]
     processes.start(
         "service",
-        [python, "-m", "uvicorn", "remotedrive.asgi:application", *flags],
+        [python, "-m", "remotedrive", *arguments],
         environment=environment,
         server=True,
     )

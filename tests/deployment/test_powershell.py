@@ -1,8 +1,10 @@
-"""The PowerShell scripts, by the grammar of the language: no machine of the tests can run them."""
+"""PowerShell in scripts and README, held by its grammar: no machine of the tests can run it."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,16 +12,17 @@ import pytest
 import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
-from scripts.lib import local_environment
+from remotedrive.environment import read_env_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "scripts").glob("*.ps1"))
-RUN = ROOT / "scripts" / "run.ps1"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```powershell\n(.*?)```", README, re.DOTALL)
 LANGUAGE = Language(tree_sitter_powershell.language())
 COMMANDS = {
-    *("Set-StrictMode", "Split-Path", "Get-FileHash", "Test-Path", "Get-Content", "Set-Content"),
-    *("Get-Command", "Where-Object", "ForEach-Object", "New-Object", "New-Item", "Out-Null"),
-    *("Push-Location", "Pop-Location", "Write-Output", "Invoke-WebRequest", "Start-Sleep"),
+    *("Set-StrictMode", "Get-Command", "ForEach-Object", "New-Object", "Out-Null", "Write-Output"),
+    *("Invoke-WebRequest", "Start-Sleep", "New-Item", "Set-Content", "Get-Item", "Get-FileHash"),
+    *("Invoke-RestMethod", "ConvertTo-Json"),
 }
 """Of those that Windows PowerShell 5.1 has, by their whole names."""
 
@@ -41,10 +44,6 @@ def texts(node: Node, kind: str) -> list[str]:
     return [(each.text or b"").decode() for each in nodes(node, kind)]
 
 
-def run() -> Node:
-    return tree(RUN.read_bytes())
-
-
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: str(script.name))
 def test_a_script_is_powershell(script: Path) -> None:
     source = script.read_bytes()
@@ -63,33 +62,22 @@ def test_a_script_calls_its_own_functions_and_commands_by_their_whole_names(scri
     assert set(named) - known == set()
 
 
-def test_it_takes_a_port_and_a_folder() -> None:
-    block = next(nodes(run(), "param_block"))
-    parameters = [texts(each, "variable")[0] for each in nodes(block, "script_parameter")]
-    assert parameters == ["$Port", "$Data"]
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: str(block.split()[0]))
+def test_the_readme_has_powershell_of_the_commands_that_5_1_has(block: str) -> None:
+    assert block.isascii()
+    root = tree(block.encode())
+    assert not root.has_error
+    named = {name for name in texts(root, "command_name") if name[0].isalpha()}
+    assert named - COMMANDS - {"python", "icacls", "curl.exe"} == set()
 
 
-def test_it_serves_with_the_flags_that_the_document_gives() -> None:
-    document = (ROOT / "docx" / "deployment.md").read_text(encoding="utf-8")
-    command = re.search(r"-m (uvicorn .*)", document)
-    assert command is not None
-    words = command[1].split()
-    for flag, value in (("--port", "$Port"), ("--workers", "1")):
-        words[words.index(flag) + 1] = value
-    literals = [text.strip("'\"") for text in texts(run(), "string_literal")]
-    begin = literals.index("--host")
-    assert literals[begin : begin + len(words) - 2] == words[2:]
-    assert words[1] in literals
-
-
-def test_its_env_file_names_what_that_of_the_other_command_names() -> None:
-    names = local_environment.SETTINGS
-    listed = next(
-        each
-        for each in nodes(run(), "assignment_expression")
-        if (each.text or b"").startswith(b"$Settings")
-    )
-    assert {text.strip("'") for text in texts(listed, "string_literal")} == set(names)
+def test_the_readme_makes_the_file_of_secrets_that_the_service_reads(tmp_path: Path) -> None:
+    (code,) = re.findall(r'-c "(.*)" \|', README)
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    (tmp_path / "env").write_bytes(made.replace(b"\n", b"\r\n"))
+    secrets = read_env_file(tmp_path / "env")
+    assert set(secrets) == {"SECRET_KEY", "JWT_SECRET"}
+    assert [len(value) for value in secrets.values()] == [64, 64]
 
 
 def test_every_setting_that_a_script_names_is_one_of_the_service() -> None:

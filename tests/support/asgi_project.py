@@ -1,12 +1,14 @@
 """A Django project of a few views for the tests of the ASGI application: settings, URLs and entry.
 
-`uvicorn --factory tests.support.asgi_project:application`, with THREADS, WAITING, ANSWER_SECONDS,
-BODY_SECONDS, GATE (a folder) and DATABASE (a URL) in the environment.
+`python -m tests.support.asgi_project PORT` serves it with the options of `python -m remotedrive`;
+THREADS, WAITING, ANSWER_SECONDS, BODY_SECONDS, GATE (a folder) and DATABASE (a URL) are environment
+variables.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -174,3 +176,17 @@ urlpatterns = [
 handler400 = "remotedrive.http.views.bad_request"
 handler404 = "remotedrive.http.views.not_found"
 handler500 = "remotedrive.http.views.server_error"
+
+
+if __name__ == "__main__":
+    import uvicorn
+
+    from remotedrive.__main__ import UVICORN
+
+    uvicorn.run(
+        "tests.support.asgi_project:application",
+        factory=True,
+        loop="asyncio",
+        port=int(sys.argv[1]),
+        **UVICORN,
+    )

@@ -15,11 +15,6 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
-ARGUMENTS = [
-    *("--http", "remotedrive.serving.protocol:Protocol", "--loop", "asyncio", "--lifespan", "on"),
-    *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
-    *("--timeout-graceful-shutdown", "4"),
-]
 
 
 class Server:
@@ -99,16 +94,9 @@ def running(folder: Path, **environment: str) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "--factory",
-        "tests.support.asgi_project:application",
-    ]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, *ARGUMENTS, "--port", str(port)],
+            [sys.executable, "-m", "tests.support.asgi_project", str(port)],
             cwd=ROOT,
             env={**os.environ, "GATE": str(folder), **environment},
             stderr=log,

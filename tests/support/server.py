@@ -27,12 +27,6 @@ from tests.support.client import Answer, Client
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_FLAGS = (
-    *("--host", "127.0.0.1", "--http", "remotedrive.serving.protocol:Protocol", "--lifespan", "on"),
-    *("--no-access-log", "--no-server-header", "--no-proxy-headers"),
-    *("--timeout-graceful-shutdown", "4"),
-    *("--timeout-worker-healthcheck", "30"),
-)
 _START_SECONDS = 120
 
 
@@ -107,11 +101,10 @@ class Server:
     def start(self, *arguments: str) -> None:
         """Start the process and wait until it answers; its log goes on in the same file.
 
-        It is uvicorn, unless `arguments` for Python say what else serves this port.
+        It is the service itself, unless `arguments` for Python say what else serves this port.
         """
         assert self.process is None
-        uvicorn = ("-m", "uvicorn", "remotedrive.asgi:application", *_FLAGS)
-        served = (*uvicorn, f"--port={self.port}", f"--workers={self.workers}")
+        served = ("-m", "remotedrive", f"--port={self.port}", f"--workers={self.workers}")
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *(arguments or served)],
