@@ -6,7 +6,6 @@ The one place that says how uvicorn is started. Django is imported by the worker
 from __future__ import annotations
 
 import argparse
-import os
 from typing import Any, NoReturn
 
 import uvicorn
@@ -29,12 +28,9 @@ def main() -> None:
     parser = _Parser(prog="python -m remotedrive", description="Serve Remote Drive.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
-    parser.add_argument(
-        "--workers",
-        type=_workers,
-        default=os.environ.get("WEB_CONCURRENCY") or "1",
-        help="server processes; $WEB_CONCURRENCY, or 1, when not given",
-    )
+    # Without the argument uvicorn reads the environment.
+    workers = "server processes; $WEB_CONCURRENCY, or 1, when not given"
+    parser.add_argument("--workers", type=_workers, help=workers)
     options = parser.parse_args()
     uvicorn.run(
         "remotedrive.asgi:application",

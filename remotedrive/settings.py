@@ -1,5 +1,4 @@
-"""Every setting, read once, here. Elsewhere only the entry points use the environment: for
-DJANGO_SETTINGS_MODULE, and in `remotedrive/__main__.py` for WEB_CONCURRENCY.
+"""Every setting, read once, here. Other modules use the environment only to name this one.
 
 `docx/deployment.md` explains each of them; a test holds its table against this file.
 """
