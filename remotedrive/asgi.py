@@ -1,7 +1,7 @@
 """ASGI entry, for uvicorn: the outermost layer of the service.
 
-It serves `remotedrive/serving/application.py`. uvicorn itself believes no proxy
-(`--no-proxy-headers`): `TRUSTED_PROXIES` says here which ones are believed.
+It serves `remotedrive/serving/application.py`. uvicorn itself is told to trust no proxy: here
+`TRUSTED_PROXIES` says which are trusted.
 """
 
 import os
@@ -18,12 +18,12 @@ django.setup(set_prefix=False)
 
 
 def _application() -> Any:
-    one_hop: Any = Application(
+    direct: Any = Application(
         threads=settings.THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     )
     if not settings.TRUSTED_PROXIES:
-        return one_hop
-    return ProxyHeadersMiddleware(one_hop, trusted_hosts=settings.TRUSTED_PROXIES)
+        return direct
+    return ProxyHeadersMiddleware(direct, trusted_hosts=settings.TRUSTED_PROXIES)
 
 
 application = _application()

@@ -1,10 +1,9 @@
 """The ASGI application: reads the body on the event loop, runs the whole synchronous Django stack
-as one call in one thread of a fixed pool, and sends the answer.
+as one call in one thread of a fixed pool, and sends the response.
 
-It owns what belongs to every request: its id, the limit of its body, the time it may take, its line
-in the access log, and the answers where Django is never asked (too large, overload, stopping).
-It may not know of users, files or the store, and may not wait on the event loop for anything but
-the client and the pool.
+It owns what every request has: an id, a limit for its body, a deadline, a line in the access log,
+and the responses that are made without Django (too large, overload, stopping). It knows nothing of
+users, files or the store. On the event loop it waits for the client and the pool only.
 """
 
 from __future__ import annotations
@@ -24,22 +23,12 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from remotedrive.http import problems, request_id
 from remotedrive.serving import protocol
-from remotedrive.serving.responses import (
-    CHUNK,
-    Answer,
-    Exchange,
-    Headers,
-    Stream,
-    answer_of,
-    has_no_body,
-    headers_of,
-)
+from remotedrive.serving.responses import Exchange, Headers, Response, convert
 from remotedrive.serving.thread_pool import Job, ThreadPool
 
 Scope = dict[str, Any]
@@ -50,14 +39,12 @@ Send = Callable[[Message], Awaitable[None]]
 MOST_WAITING = 256
 """Requests that may wait for a thread; one more is answered 503 at once."""
 ANSWER_SECONDS = 9.5
-"""Seconds from the end of the request's body to the end of its run; a client waits at most 10 s."""
+"""Seconds from the end of the request's body to its response; a client waits at most 10 s."""
 BODY_SECONDS = 10.0
 """Seconds in which the whole body must arrive."""
 LINGER_SECONDS = 5.0
 """Seconds for which the rest of a refused body is read and dropped: a connection that is closed
-with unread bytes is reset, and the client may lose the answer that says why (RFC 9112 §9.6)."""
-TAKE_SECONDS = 60.0
-"""Seconds in which a client must take the whole of a streamed answer."""
+with unread bytes is reset, and the client may lose the response that says why (RFC 9112 §9.6)."""
 CLIENT_GONE = 499
 """Status in the access log of a request whose client left before a thread took it."""
 
@@ -70,7 +57,7 @@ class _ClientGoneError(Exception):
 
 
 class _RefusedError(Exception):
-    """The body is not taken: the problem's code, and a detail."""
+    """The body is refused: the problem's code, and a detail."""
 
     def __init__(self, code: str, detail: str | None = None) -> None:
         self.code = code
@@ -78,7 +65,7 @@ class _RefusedError(Exception):
 
 
 class Handler(BaseHandler):
-    """Django's synchronous handler on requests that came by ASGI."""
+    """Django's synchronous handler, for requests that come by ASGI."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +74,7 @@ class Handler(BaseHandler):
         import_module(settings.ROOT_URLCONF)
 
     def respond(self, scope: Scope, body: bytes) -> HttpResponseBase:
-        """Return the response to a request; whoever called closes it, which ends the request."""
+        """Return the response to a request; the caller must close it, which ends the request."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
         response: HttpResponseBase
@@ -103,8 +90,8 @@ class Handler(BaseHandler):
         return response
 
 
-class _Reply:
-    """Sends one answer to the client; knows how far it came."""
+class _Sender:
+    """Sends one response to the client, and knows how far it came."""
 
     def __init__(self, scope: Scope, send: Send, identifier: str) -> None:
         self._scope = scope
@@ -113,27 +100,20 @@ class _Reply:
         self.status = CLIENT_GONE
         self.started = False
 
-    async def send(self, answer: Answer) -> None:
-        await self._start(answer.status, answer.headers)
-        body = answer.body
-        if isinstance(body, Stream):
-            async with asyncio.timeout(TAKE_SECONDS):
-                async for chunk in body.chunks():
-                    message = {"type": "http.response.body", "body": chunk, "more_body": True}
-                    await self._send(message)
-            body = b""
-        await self._send({"type": "http.response.body", "body": body})
+    async def send(self, response: Response) -> None:
+        await self._start(response.status, response.headers)
+        await self._send({"type": "http.response.body", "body": response.body})
 
     async def problem(self, code: str, detail: str | None = None) -> None:
-        """Send a problem, unless an answer was begun: then it stays cut off, and is seen to be."""
+        """Send a problem, unless a response was begun: then the client sees that it is cut off."""
         if not self.started:
             await self.send(_problem(self._scope, code, detail))
 
     async def refuse(self, refused: _RefusedError, receive: Receive) -> None:
-        """Send the problem of a body that is not read, drop the rest of it, and close."""
-        answer = _problem(self._scope, refused.code, refused.detail)
-        await self._start(answer.status, answer.headers, close=True)
-        await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
+        """Refuse a body: send the problem, drop the rest of the body, and close."""
+        response = _problem(self._scope, refused.code, refused.detail)
+        await self._start(response.status, response.headers, close=True)
+        await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER_SECONDS):
                 while (await receive()).get("more_body"):
@@ -178,48 +158,48 @@ class Application:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
-        reply = _Reply(scope, send, request_id.begin(_offered_id(scope)))
+        sender = _Sender(scope, send, request_id.begin(_offered_id(scope)))
         if scope["path"] == "/healthz" and scope["method"] in ("GET", "HEAD"):
             body = b"" if scope["method"] == "HEAD" else _HEALTH
-            await reply.send(Answer(200, _HEALTH_HEADERS, body))
+            await sender.send(Response(200, _HEALTH_HEADERS, body))
             return
         try:
-            await self._answer(scope, receive, reply)
+            await self._respond(scope, receive, sender)
         except _ClientGoneError:
             pass
         except TimeoutError:
-            await reply.problem("unavailable", "The request could not be answered in time.")
+            await sender.problem("unavailable", "The request could not be answered in time.")
         except asyncio.CancelledError:
             # uvicorn cancels what has not ended when the time for a stop is over.
-            await reply.problem("unavailable", "The service is stopping.")
+            await sender.problem("unavailable", "The service is stopping.")
         except Exception:
             logger.exception("The request failed outside of Django")
-            await reply.problem("internal-error")
+            await sender.problem("internal-error")
         milliseconds = (time.monotonic() - began) * 1000
         # Decoded and quoted again, a path has one spelling, and no line breaks.
         path = quote(scope["path"])[:500]
-        access.info("%s %s %d %.1f ms", scope["method"], path, reply.status, milliseconds)
+        access.info("%s %s %d %.1f ms", scope["method"], path, sender.status, milliseconds)
 
-    async def _answer(self, scope: Scope, receive: Receive, reply: _Reply) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
         try:
             body = await self._body(scope, receive)
         except _RefusedError as refused:
-            await reply.refuse(refused, receive)
+            await sender.refuse(refused, receive)
             return
         if "\0" in scope["path"]:
-            # No name of anything has a NUL, and databases refuse to be asked for one.
-            await reply.problem("not-found")
+            # No name contains a NUL, and PostgreSQL refuses it in a query.
+            await sender.problem("not-found")
             return
         exchange = Exchange(asyncio.get_running_loop(), self._answer_seconds)
         job = Job(partial(self._run, exchange, _with_length(scope, len(body)), body))
         if not self._pool.submit(job):
-            await reply.problem("unavailable", "Too many requests are waiting.")
+            await sender.problem("unavailable", "Too many requests are waiting.")
             return
         # Left to itself where this coroutine ends before the job: the thread must come back.
         timer = exchange.loop.call_at(exchange.deadline, self._expire, exchange, job)
         try:
-            answer = await self._wait(exchange, job, receive)
-            await reply.send(answer)
+            response = await self._wait(exchange, job, receive)
+            await sender.send(response)
             timer.cancel()
         finally:
             if self._pool.withdraw(job):
@@ -251,60 +231,49 @@ class Application:
             raise _RefusedError("malformed-request", "The body was not read: leave out `Upgrade`.")
         return bytes(body)
 
-    async def _wait(self, exchange: Exchange, job: Job, receive: Receive) -> Answer:
-        """Return what the thread answers; see to it that a client who leaves frees its place."""
+    async def _wait(self, exchange: Exchange, job: Job, receive: Receive) -> Response:
+        """Return the thread's response; raises _ClientGoneError if the client leaves the queue."""
         # Most requests are answered at once, and listening costs a task.
-        await asyncio.wait([exchange.answer], timeout=0.05)
-        if not exchange.answer.done():
+        await asyncio.wait([exchange.response], timeout=0.05)
+        if not exchange.response.done():
             leaving: asyncio.Future[Any] = asyncio.ensure_future(receive())
-            either: list[asyncio.Future[Any]] = [exchange.answer, leaving]
+            either: list[asyncio.Future[Any]] = [exchange.response, leaving]
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if not exchange.answer.done() and self._pool.withdraw(job):
+                if not exchange.response.done() and self._pool.withdraw(job):
                     raise _ClientGoneError
             finally:
                 leaving.cancel()
-        return await exchange.answer
+        return await exchange.response
 
     def _expire(self, exchange: Exchange, job: Job) -> None:
         exchange.expire()
         if not self._pool.withdraw(job):
-            self._cut(exchange.loop, job)
+            self._break_database_wait(exchange.loop, job)
 
-    def _cut(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
-        """Break what the thread waits for, again and again until it has ended the job."""
-        if self._pool.cut(job):
+    def _break_database_wait(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
+        """Shut the thread's database connections, once a second until the job ends."""
+        if self._pool.break_database_wait(job):
             logger.warning("A request is over its time; its database connection was broken")
-            loop.call_later(1.0, self._cut, loop, job)
+            loop.call_later(1.0, self._break_database_wait, loop, job)
 
     def _run(self, exchange: Exchange, scope: Scope, body: bytes) -> None:
         """Run the request from its first signal to its last, in a thread of the pool."""
-        answer: Answer | Exception | None = None
+        converted: Response | Exception
         try:
             response = self._handler.respond(scope, body)
         except BaseException:
             logger.exception("The request failed outside of Django's handling of errors")
             response = problems.response("internal-error")
         try:
-            if response.streaming and not has_no_body(scope["method"], response.status_code):
-                self._stream(exchange, response)
-            else:
-                answer = answer_of(scope["method"], response)
+            converted = convert(scope["method"], response)
         except Exception as error:
-            answer = error
+            converted = error
         try:
             response.close()
         except Exception:
             logger.exception("The request could not be ended cleanly")
-        exchange.end(answer)
-
-    def _stream(self, exchange: Exchange, response: HttpResponseBase) -> None:
-        if isinstance(response, FileResponse):
-            response.block_size = CHUNK
-        stream = exchange.begin_stream(response.status_code, headers_of(response))
-        for part in response:
-            for start in range(0, len(part), CHUNK):
-                stream.put(part[start : start + CHUNK])
+        exchange.end(converted)
 
 
 _HEALTH = b'{"status": "ok"}'
@@ -339,6 +308,6 @@ def _with_length(scope: Scope, length: int) -> Scope:
     return {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
 
 
-def _problem(scope: Scope, code: str, detail: str | None = None) -> Answer:
-    """Return a problem as an answer."""
-    return answer_of(scope["method"], problems.response(code, detail))
+def _problem(scope: Scope, code: str, detail: str | None = None) -> Response:
+    """Return a problem as a response."""
+    return convert(scope["method"], problems.response(code, detail))

@@ -1,12 +1,9 @@
-"""The connections of a worker: `uvicorn --http remotedrive.serving.protocol:Protocol`.
+"""uvicorn's HTTP protocol, changed so that a worker stops without failing a request.
 
-A worker stops without failing anyone's request. On SIGTERM uvicorn closes its listener, at which
-the other workers go on accepting, and at the same moment every idle connection: a client whose next
-request is already under way gets a reset for an answer. Here idle connections stay a while longer,
-and every answer from the signal on says `Connection: close`, so that a client in the midst of its
-work leaves by itself.
-
-Nothing here knows of the application, or of uvicorn more than the methods of its protocol.
+On SIGTERM uvicorn closes its listener and, at the same moment, every idle connection: a client
+whose next request is already under way gets a reset. Here idle connections stay open for
+IDLE_SECONDS more, and every response after the signal says `Connection: close`, so that busy
+clients leave by themselves. The other workers go on accepting connections.
 """
 
 from __future__ import annotations
@@ -28,15 +25,15 @@ _signalled = threading.Event()
 
 
 def are_ending() -> bool:
-    """Return whether this process was told to stop: each answer is to close its connection."""
+    """Return whether this process was told to stop: each response must close its connection."""
     return _signalled.is_set()
 
 
 def note_signals() -> None:
-    """Note SIGTERM and SIGINT from now on, before the handlers that are there now get them.
+    """Note SIGTERM and SIGINT from now on, then pass them to the present handlers.
 
-    To be called when uvicorn has set its own handlers, which it takes back by itself. In another
-    thread than the main one there are none, and nothing is done.
+    Call it after uvicorn has installed its signal handlers (it restores the originals). Does
+    nothing outside the main thread.
     """
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -56,11 +53,11 @@ def _note(number: signal.Signals) -> None:
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol, with connections that end gently and do not hold an answer back."""
+    """uvicorn's protocol, with a grace time for idle connections and with TCP_NODELAY."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin a connection; a worker is handed a listener of which asyncio cannot see that it is
-        TCP, and would hold each answer's body back until the client confirms its head (Nagle).
+        """Set TCP_NODELAY: asyncio does not recognise the inherited listener as TCP, and Nagle
+        would delay the body until the client acknowledges the headers.
         """
         connection = transport.get_extra_info("socket")
         if connection.family in (socket.AF_INET, socket.AF_INET6):
@@ -68,7 +65,7 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
 
     def shutdown(self) -> None:
-        """Begin the end of a connection; uvicorn calls it when the listener is closed."""
+        """Close the connection after the grace time; uvicorn calls this when it is stopping."""
         self.loop.call_later(IDLE_SECONDS, self._end)
 
     def _end(self) -> None:

@@ -1,8 +1,7 @@
-"""A pool of threads that live as long as the process and run one call after another.
+"""A pool of threads that live as long as the process, each with its own database connections.
 
-Each thread keeps its own database connections, so that Django's persistent connections are one per
-thread. The threads are daemons: one that hangs does not keep the process from ending. Nothing here
-knows of requests; everything but the threads themselves may be called from any thread.
+The threads are daemons: a thread that hangs does not keep the process from ending. The pool knows
+nothing of requests. Its methods may be called from any thread.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Job:
-    """One call, with the context variables of whoever made it."""
+    """One call, with the context variables of its creator."""
 
     def __init__(self, call: Callable[[], None]) -> None:
         self.call = call
@@ -45,7 +44,7 @@ class ThreadPool:
         self._tickets: SimpleQueue[None] = SimpleQueue()
 
     def submit(self, job: Job) -> bool:
-        """Queue `job`; False where as many as may wait already do."""
+        """Queue `job`; returns False when the queue is full."""
         with self._lock:
             if len(self._waiting) >= self._most_waiting:
                 return False
@@ -59,7 +58,7 @@ class ThreadPool:
         return True
 
     def withdraw(self, job: Job) -> bool:
-        """Take `job` out of the queue; False where a thread has begun it, or has done it."""
+        """Take `job` out of the queue; returns False when a thread has begun it."""
         with self._lock:
             try:
                 self._waiting.remove(job)
@@ -67,11 +66,11 @@ class ThreadPool:
                 return False
         return True
 
-    def cut(self, job: Job) -> bool:
-        """Break the database connections of the thread that runs `job`; False where none does.
+    def break_database_wait(self, job: Job) -> bool:
+        """Break the database connections of the thread that runs `job`; False when none does.
 
-        A thread that waits for a database's answer gets an error at once; Django's health check
-        makes the connection anew.
+        A thread that waits for the database gets an error at once; Django's health check then
+        opens a new connection.
         """
         with self._lock:
             databases = self._running.get(job)
@@ -100,7 +99,7 @@ class ThreadPool:
 
 
 def _break_connection(database: BaseDatabaseWrapper) -> None:
-    """Make whatever another thread waits for on this connection fail, without waiting for it."""
+    """Make another thread's wait on this connection fail; returns at once."""
     connection: Any = database.connection
     if connection is None:
         return
