@@ -32,4 +32,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import *; build_opener(ProxyHandler({})).open('http://127.0.0.1:8000/healthz', timeout=4)"]
 # The number of workers is WEB_CONCURRENCY.
-CMD ["python", "-m", "remotedrive", "--host", "0.0.0.0"]
+CMD ["python", "-m", "remotedrive", "--host", "0.0.0.0", "--port", "8000"]

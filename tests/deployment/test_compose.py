@@ -168,7 +168,8 @@ def test_the_image_holds_the_service_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_image_serves_on_every_address_with_as_many_workers_as_the_environment_says() -> None:
-    assert compose_file.Image().command == ["python", "-m", "remotedrive", "--host", "0.0.0.0"]
+    command = "python -m remotedrive --host 0.0.0.0 --port 8000"
+    assert compose_file.Image().command == command.split()
     assert "command" not in SERVICES["api"]
     assert "WEB_CONCURRENCY" in compose_file.Image().environment
 
