@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -14,6 +13,7 @@ from files.models import User
 from files.store import client, signing
 from tests import settings as test_settings
 from tests.support.client import Client, put, sha256
+from tests.support.object_store import address
 from tests.support.store import EmbeddedStore, make_bucket
 from tests.support.tcp_proxy import TcpProxy
 
@@ -64,12 +64,17 @@ def attests(store: object) -> bool:
 
 
 @pytest.fixture
-def store_proxy(store: object, settings: Settings) -> Iterator[TcpProxy]:
-    """The way from the service, not from its clients, to the store: to count on, or to break."""
-    upstream = urlsplit(settings.MINIO_ENDPOINT)
-    with TcpProxy((str(upstream.hostname), int(upstream.port or 80))) as proxy:
-        settings.MINIO_ENDPOINT = proxy.endpoint
+def proxy(store: object) -> Iterator[TcpProxy]:
+    """A proxy before the store, which nobody uses yet: to count requests, or to break them."""
+    with TcpProxy(address()) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def store_proxy(proxy: TcpProxy, settings: Settings) -> TcpProxy:
+    """The proxy as the service's, not its clients', way to the store."""
+    settings.MINIO_ENDPOINT = proxy.endpoint
+    return proxy
 
 
 @pytest.fixture

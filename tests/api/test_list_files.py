@@ -15,8 +15,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from files.models import File
-from tests.api.test_show_file import FILE
-from tests.support.client import Answer, Client, assert_invalid, assert_problem
+from tests.support.client import FILE_MEMBERS, Answer, Client, assert_invalid, assert_problem
 from tests.support.rows import make_file
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -164,9 +163,9 @@ def test_a_file_in_a_list_is_the_file_as_it_is_shown_alone(owner: Client) -> Non
     file_id = owner.upload(b"one", filename="a b.txt")["fileId"]
     owner.upload(b"second", file_id=file_id)
     (listed,) = owner.get("/files")["results"]
-    assert listed.keys() == FILE
+    assert listed.keys() == FILE_MEMBERS
     alone = owner.get(f"/files/{file_id}").json
-    assert listed == {name: alone[name] for name in FILE}
+    assert listed == {name: alone[name] for name in FILE_MEMBERS}
 
 
 def test_the_newest_come_first_or_last(owner: Client) -> None:

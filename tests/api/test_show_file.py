@@ -6,24 +6,11 @@ import uuid
 
 import pytest
 
-from tests.support.client import Client, assert_invalid, assert_problem, sha256
+from tests.support.client import FILE_MEMBERS, Client, assert_invalid, assert_problem, sha256
 from tests.support.rows import make_file
 
 pytestmark = pytest.mark.usefixtures("store")
 
-FILE = {
-    "id",
-    "name",
-    "size",
-    "content_type",
-    "checksum",
-    "integrity",
-    "version",
-    "key",
-    "created_at",
-    "updated_at",
-    "deleted_at",
-}
 VERSION = {
     "version",
     "key",
@@ -58,7 +45,7 @@ def test_a_file_is_shown_with_its_versions(owner: Client) -> None:
     second = owner.upload(b"second", file_id=file_id, content_type="text/markdown")
     file = owner.get(f"/files/{file_id}")
     assert file.status == 200
-    assert file.json.keys() == FILE | {"versions"}
+    assert file.json.keys() == FILE_MEMBERS | {"versions"}
     expected = {
         "id": file_id,
         "name": "a b.txt",

@@ -17,9 +17,9 @@ from files.management.progress import total_size
 from files.models import FileVersion, Integrity
 from files.services import backups
 from files.store.client import LocalWriteError, object_store
-from tests.store.test_client import make_s3
 from tests.support.backups import BACKED_UP, back_up, bucket, files_in, rot, without_versions
 from tests.support.client import Client, sha256
+from tests.support.object_store import make_s3
 from tests.support.tcp_proxy import TcpProxy
 
 pytest_plugins = ["tests.support.backup_fixtures"]

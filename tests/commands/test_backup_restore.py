@@ -16,7 +16,6 @@ from files.models import File, FileVersion, Integrity
 from files.services import backups, verification
 from files.services.backups import Outcome
 from files.store.client import object_store
-from tests.store.test_client import make_s3
 from tests.support.backups import (
     RESTORED,
     back_up,
@@ -27,6 +26,7 @@ from tests.support.backups import (
     without_versions,
 )
 from tests.support.client import Client, fetch, sha256
+from tests.support.object_store import make_s3
 from tests.support.tcp_proxy import TcpProxy
 
 pytest_plugins = ["tests.support.backup_fixtures"]

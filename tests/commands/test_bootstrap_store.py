@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError, call_command
 
 from files.store.client import BucketState
-from tests.store.test_client import address, make_s3, make_store
+from tests.support.object_store import address, make_s3, make_store
 from tests.support.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.usefixtures("store")

@@ -16,14 +16,15 @@ from pytest_django import Settings
 from files.store.ops import doctor as store_doctor
 from files.store.ops.doctor import CHECKS, Doctor
 from files.store.ops.probe import PREFIX, Probe, StoreAccess
-from tests.store.test_client import address, s3, unversioned
 from tests.support.clock_proxy import store_with_clock_off
-from tests.support.doctor import doctor, left_behind, nothing_left, proxy
+from tests.support.doctor import doctor, left_behind, nothing_left
+from tests.support.object_store import address
 from tests.support.store import EmbeddedStore
 from tests.support.tcp_proxy import TcpProxy
 
-__all__ = ["nothing_left", "proxy", "s3", "unversioned"]
+__all__ = ["nothing_left"]
 
+pytest_plugins = ["tests.support.store_fixtures"]
 pytestmark = pytest.mark.usefixtures("store")
 
 NAMES = [check.name for check in CHECKS]

@@ -16,13 +16,13 @@ from pytest_django import Settings
 from files.store.ops import questions
 from files.store.ops.probe import Probe, Reply
 from files.store.presign import PresignedURL, Presigner
-from tests.store.test_client import s3
-from tests.support.doctor import doctor, nothing_left, proxy
+from tests.support.doctor import doctor, nothing_left
 from tests.support.store import EmbeddedStore
 from tests.support.tcp_proxy import TcpProxy
 
-__all__ = ["nothing_left", "proxy", "s3"]
+__all__ = ["nothing_left"]
 
+pytest_plugins = ["tests.support.store_fixtures"]
 pytestmark = pytest.mark.usefixtures("store")
 
 

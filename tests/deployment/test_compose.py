@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.compose_host import file as compose_file
-from tests.deployment.test_scripts import settings_of_the_service
+from tests.support.settings_read import names_read
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -136,7 +136,7 @@ def test_every_variable_is_explained_and_every_explained_one_is_used() -> None:
 
 def test_every_setting_of_the_service_can_be_given_and_all_of_ours_get_the_same() -> None:
     # MinIO's region is the default's.
-    needed = settings_of_the_service() - {"DEBUG", "DATA_DIR", "MINIO_REGION"}
+    needed = names_read() - {"DEBUG", "DATA_DIR", "MINIO_REGION"}
     given = SERVICES["api"]["environment"]
     assert needed - set(given) == set()
     assert {name: SERVICES[name]["environment"] for name in OURS} == dict.fromkeys(OURS, given)

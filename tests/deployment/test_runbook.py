@@ -15,9 +15,9 @@ from typing import cast
 import httpx
 import pytest
 
-from tests.faults.test_kill import Uploader
 from tests.support.client import Answer, put, sha256
 from tests.support.compose import ROOT, Compose, compose
+from tests.support.retries import Uploader
 from tests.support.server import RemoteClient, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.once]

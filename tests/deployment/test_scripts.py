@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import stat
@@ -19,6 +18,7 @@ from remotedrive.environment import read_env_file
 from scripts.lib import local_environment
 from tests.support.ports import free_port
 from tests.support.run_script import ROOT, SECONDS, Run, clean_environment, run
+from tests.support.settings_read import names_read
 
 __all__ = ["run"]
 
@@ -57,11 +57,6 @@ def children(pid: int) -> dict[str, int]:
         arguments = Path(f"/proc/{child}/cmdline").read_text()
         found["store" if "embedded_store" in arguments else "service"] = int(child)
     return found
-
-
-def settings_of_the_service() -> set[str]:
-    text = (ROOT / "remotedrive" / "settings.py").read_text(encoding="utf-8")
-    return set(re.findall(r'_env\.\w+\(\s*"(\w+)"', text))
 
 
 @pytest.mark.parametrize("name", ["run", "test"])
@@ -177,5 +172,5 @@ def test_with_another_store_named_none_is_started_and_its_keys_are_not_invented(
 def test_the_env_file_names_every_setting_that_another_terminal_needs() -> None:
     written = local_environment.SETTINGS
     groups = ("SECRET_KEY", "DATABASE_URL", "JWT_", "MINIO_")
-    needed = {name for name in settings_of_the_service() if name.startswith(groups)}
+    needed = {name for name in names_read() if name.startswith(groups)}
     assert needed == set(written)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
@@ -18,11 +18,10 @@ from files import checksums
 from files.exceptions import StoreUnavailableError
 from files.store import breaker, transport
 from files.store.client import BucketState, ObjectStore, ReceivedPart
-from tests.store.test_client import address, key, make_store, put, s3
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.object_store import address, make_store
+from tests.support.tcp_proxy import TcpProxy, response
 
-__all__ = ["key", "put", "s3"]
-
+pytest_plugins = ["tests.support.store_fixtures"]
 pytestmark = pytest.mark.usefixtures("store")
 
 TIMEOUT = 1
@@ -49,12 +48,12 @@ FAULTS: dict[str, Callable[[TcpProxy], None]] = {
     "cuts the status line": lambda proxy: proxy.cut(12),
     "drips": lambda proxy: proxy.drip(0.3),
     "drips after the status line": lambda proxy: proxy.drip(0.3, after=40),
-    "answers 500": lambda proxy: proxy.answer(problem("500 Internal Server Error")),
-    "answers 503": lambda proxy: proxy.answer(problem("503 Service Unavailable")),
+    "answers 500": lambda proxy: proxy.answer(response("500 Internal Server Error")),
+    "answers 503": lambda proxy: proxy.answer(response("503 Service Unavailable")),
     "answers 503 in XML": lambda proxy: proxy.answer(
-        problem("503 Slow Down", b"<Error><Code>SlowDown</Code></Error>")
+        response("503 Slow Down", b"<Error><Code>SlowDown</Code></Error>")
     ),
-    "answers 403": lambda proxy: proxy.answer(problem("403 Forbidden")),
+    "answers 403": lambda proxy: proxy.answer(response("403 Forbidden")),
     "redirects": lambda proxy: proxy.answer(
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     ),
@@ -62,9 +61,9 @@ FAULTS: dict[str, Callable[[TcpProxy], None]] = {
     "sends a header without an end": lambda proxy: proxy.answer(
         b"HTTP/1.1 200 OK\r\nA: " + b"a" * 100_000
     ),
-    "sends bytes that are no UTF-8": lambda proxy: proxy.answer(problem("200 OK", b"\xff\xfe")),
-    "sends a web page": lambda proxy: proxy.answer(problem("200 OK", b"<html></html>")),
-    "sends XML cut short": lambda proxy: proxy.answer(problem("400 Bad", b"<Error><Code>NoSuch")),
+    "sends bytes that are no UTF-8": lambda proxy: proxy.answer(response("200 OK", b"\xff\xfe")),
+    "sends a web page": lambda proxy: proxy.answer(response("200 OK", b"<html></html>")),
+    "sends XML cut short": lambda proxy: proxy.answer(response("400 Bad", b"<Error><Code>NoSuch")),
     "sends a length that is no number": lambda proxy: proxy.answer(
         b"HTTP/1.1 200 OK\r\nETag: a\r\nx-amz-version-id: a\r\nContent-Length: ten\r\n\r\n0123"
     ),
@@ -75,19 +74,6 @@ SUCCESSES = {
     "sends a web page",
     "sends a length that is no number",
 }
-
-
-def problem(status: str, body: bytes = b"<Error/>") -> bytes:
-    return (
-        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/xml\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
-
-
-@pytest.fixture
-def proxy() -> Iterator[TcpProxy]:
-    with TcpProxy(address()) as proxy:
-        yield proxy
 
 
 def ends(call: Callable[[], Any]) -> Any:
@@ -307,7 +293,7 @@ def test_a_head_whose_answer_was_cut_once_is_asked_again(
 def test_a_passing_error_is_tried_again(proxy: TcpProxy, key: str, put: Any, status: str) -> None:
     put(b"data")
     client = make_store(endpoint=proxy.endpoint)
-    proxy.answer(problem(status), times=2)
+    proxy.answer(response(status), times=2)
     assert client.head(key) is not None
     assert proxy.requests == 3
 

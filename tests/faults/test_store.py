@@ -14,11 +14,10 @@ from django.conf import settings
 
 from files.store.breaker import FAILURES_TO_OPEN
 from tests.faults.service import Service, Upload, in_time, proxied, retried, seen
-from tests.faults.test_client import problem
-from tests.store.test_client import make_store
 from tests.support.client import Answer, assert_problem, put, sha256
+from tests.support.object_store import make_store
 from tests.support.server import RemoteClient
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy, response
 
 DATA = b"the declared bytes, " * 40
 BUCKET = settings.MINIO_BUCKET
@@ -121,11 +120,11 @@ FAULTS: dict[str, Callable[[TcpProxy, bytes], None]] = {
     "cuts the headers": lambda proxy, only: proxy.cut(150, only=only),
     "answers late": lambda proxy, only: proxy.delay(60, only=only),
     "drips": lambda proxy, only: proxy.drip(0.3, only=only),
-    "answers 500": lambda proxy, only: proxy.answer(problem("500 Error"), only=only),
-    "answers 503": lambda proxy, only: proxy.answer(problem("503 Slow Down"), only=only),
-    "answers 403": lambda proxy, only: proxy.answer(problem("403 Forbidden"), only=only),
+    "answers 500": lambda proxy, only: proxy.answer(response("500 Error"), only=only),
+    "answers 503": lambda proxy, only: proxy.answer(response("503 Slow Down"), only=only),
+    "answers 403": lambda proxy, only: proxy.answer(response("403 Forbidden"), only=only),
     "is no HTTP server": lambda proxy, only: proxy.answer(b"220 mail ESMTP\r\n", only=only),
-    "sends a web page": lambda proxy, only: proxy.answer(problem("200 OK", b"<p/>"), only=only),
+    "sends a web page": lambda proxy, only: proxy.answer(response("200 OK", b"<p/>"), only=only),
 }
 
 

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 
 from tests.support.audit import audit
 from tests.support.client import Answer, assert_problem, put
+from tests.support.object_store import address
 from tests.support.server import Server, running
 from tests.support.shares import Shared, share
 from tests.support.tcp_proxy import TcpProxy
@@ -22,8 +22,7 @@ pytestmark = pytest.mark.usefixtures("store")
 
 @pytest.fixture(scope="module")
 def proxy(store: object) -> Iterator[TcpProxy]:
-    upstream = urlsplit(settings.MINIO_ENDPOINT)
-    with TcpProxy((str(upstream.hostname), int(upstream.port or 80))) as proxy:
+    with TcpProxy(address()) as proxy:
         yield proxy
 
 

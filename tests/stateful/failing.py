@@ -11,19 +11,18 @@ import httpx
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from tests.faults.test_client import problem
-from tests.faults.test_kill import persistently
 from tests.stateful import model
 from tests.stateful.model import COMMITTED
 from tests.stateful.people import PICKS, hold, when
 from tests.stateful.uploading import Uploading
 from tests.support.client import Answer
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.retries import persistently
+from tests.support.tcp_proxy import TcpProxy, response
 
 FAULTS: dict[str, Callable[[TcpProxy], None]] = {
     "refuses": lambda proxy: proxy.refuse(),
     "resets": lambda proxy: proxy.cut(0, reset=True),
-    "answers 503": lambda proxy: proxy.answer(problem("503 Slow Down")),
+    "answers 503": lambda proxy: proxy.answer(response("503 Slow Down")),
 }
 
 

@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from files.store.breaker import FAILURES_TO_OPEN
 from tests.faults.service import Service
-from tests.faults.test_kill import persistently
 from tests.stateful.model import Expected, File, Upload
 from tests.support.client import Answer, assert_problem, sha256
+from tests.support.retries import persistently
 from tests.support.server import RemoteClient
 
 T = TypeVar("T")

@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import tracemalloc
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from django.conf import settings
 
 from files import checksums
 from files.exceptions import StoreUnavailableError
 from files.store import client
 from files.store import client as store_client
-from files.store.client import BucketState, ObjectStore, ReceivedPart
+from files.store.client import BucketState, ReceivedPart
+from tests.support.object_store import make_store
 from tests.support.tcp_proxy import TcpProxy
 
+pytest_plugins = ["tests.support.store_fixtures"]
 pytestmark = pytest.mark.usefixtures("store")
 
 PART = 5 << 20
@@ -29,64 +28,6 @@ PART = 5 << 20
 
 def digest(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def make_store(**options: Any) -> ObjectStore:
-    """A client of the store of the settings; `options` in place of what they say."""
-    given: dict[str, Any] = {
-        "endpoint": settings.MINIO_ENDPOINT,
-        "region": settings.MINIO_REGION,
-        "access_key": settings.MINIO_ACCESS_KEY,
-        "secret_key": settings.MINIO_SECRET_KEY,
-        "bucket": settings.MINIO_BUCKET,
-        "timeout": settings.STORE_TIMEOUT,
-        "concurrency": settings.THREADS,
-    }
-    return ObjectStore(**given | options)
-
-
-def make_s3(access_key: str | None = None, secret_key: str | None = None) -> Any:
-    """Another client than ours, to do what people and attackers do, and to compare with."""
-    return boto3.client(
-        "s3",
-        endpoint_url=settings.MINIO_ENDPOINT,
-        region_name=settings.MINIO_REGION,
-        aws_access_key_id=access_key or settings.MINIO_ACCESS_KEY,
-        aws_secret_access_key=secret_key or settings.MINIO_SECRET_KEY,
-        config=Config(signature_version="s3v4", request_checksum_calculation="when_required"),
-    )
-
-
-@pytest.fixture
-def s3() -> Any:
-    return make_s3()
-
-
-@pytest.fixture
-def key() -> str:
-    return f"uploads/test/{uuid.uuid4()}"
-
-
-@pytest.fixture
-def put(s3: Any, key: str) -> Any:
-    """PUTs bytes under `key` and returns the version id."""
-
-    def put(data: bytes, **options: Any) -> str:
-        answer = s3.put_object(Bucket=settings.MINIO_BUCKET, Key=key, Body=data, **options)
-        return str(answer["VersionId"])
-
-    return put
-
-
-@pytest.fixture
-def unversioned(s3: Any) -> Iterator[str]:
-    """A bucket that keeps no versions."""
-    name = f"unversioned-{uuid.uuid4()}"
-    s3.create_bucket(Bucket=name)
-    yield name
-    for found in s3.list_objects_v2(Bucket=name).get("Contents", []):
-        s3.delete_object(Bucket=name, Key=found["Key"])
-    s3.delete_bucket(Bucket=name)
 
 
 def test_head_describes_the_newest_version(key: str, put: Any) -> None:
@@ -107,24 +48,22 @@ def test_head_describes_the_version_that_is_named(key: str, put: Any) -> None:
     assert (found.version_id, found.size) == (version_id, 5)
 
 
-def test_head_is_one_request(key: str, put: Any) -> None:
+def test_head_is_one_request(key: str, put: Any, proxy: TcpProxy) -> None:
     put(b"data")
-    with TcpProxy(address()) as proxy:
-        assert make_store(endpoint=proxy.endpoint).head(key) is not None
-        assert (proxy.connections, proxy.requests) == (1, 1)
+    assert make_store(endpoint=proxy.endpoint).head(key) is not None
+    assert (proxy.connections, proxy.requests) == (1, 1)
 
 
-def test_a_connection_serves_many_calls(key: str, put: Any) -> None:
+def test_a_connection_serves_many_calls(key: str, put: Any, proxy: TcpProxy) -> None:
     version_id = put(b"data")
-    with TcpProxy(address()) as proxy:
-        client = make_store(endpoint=proxy.endpoint)
-        for _ in range(3):
-            client.head(key)
-            client.head(key + "-not-there")
-            client.sha256(key, version_id=version_id)
-            client.list_parts(key, upload_id="no-such-upload")
-            client.bucket_state()
-        assert proxy.connections == 1
+    client = make_store(endpoint=proxy.endpoint)
+    for _ in range(3):
+        client.head(key)
+        client.head(key + "-not-there")
+        client.sha256(key, version_id=version_id)
+        client.list_parts(key, upload_id="no-such-upload")
+        client.bucket_state()
+    assert proxy.connections == 1
 
 
 def test_what_is_not_there_is_none(key: str, s3: Any, put: Any) -> None:
@@ -267,12 +206,6 @@ def test_many_callers_at_once_are_all_served(key: str, put: Any) -> None:
 def test_there_is_one_store_in_the_process() -> None:
     assert client.object_store() is client.object_store()
     assert client.object_store().bucket_state().versioned
-
-
-def address() -> tuple[str, int]:
-    """Where the store of the settings listens."""
-    host, port = settings.MINIO_ENDPOINT.removeprefix("http://").rsplit(":", 1)
-    return host, int(port)
 
 
 def upload_part(s3: Any, key: str, upload_id: str, number: int, body: bytes) -> ReceivedPart:

@@ -10,9 +10,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from files.store import signing
-from tests.store.test_client import make_s3
 from tests.support.backups import back_up
 from tests.support.client import Client
+from tests.support.object_store import make_s3
 from tests.support.store import make_bucket
 
 

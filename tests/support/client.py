@@ -20,6 +20,19 @@ from remotedrive.http import problems
 _NO_TLS = False
 """The stores of the tests speak plain HTTP, and to load all certificates takes 35 ms a call."""
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+FILE_MEMBERS = {
+    "id",
+    "name",
+    "size",
+    "content_type",
+    "checksum",
+    "integrity",
+    "version",
+    "key",
+    "created_at",
+    "updated_at",
+    "deleted_at",
+}
 
 
 def sha256(data: bytes) -> str:

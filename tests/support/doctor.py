@@ -17,8 +17,7 @@ import files.management.commands.doctor  # noqa: F401
 from files.store.ops import doctor as store_doctor
 from files.store.ops.doctor import CHECKS, Finding
 from files.store.ops.probe import PREFIX
-from tests.store.test_client import address, make_s3
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.object_store import make_s3
 
 
 @dataclass
@@ -65,9 +64,3 @@ def nothing_left(store: object) -> Iterator[None]:
     before = left_behind(make_s3(), settings.MINIO_BUCKET)
     yield
     assert left_behind(make_s3(), settings.MINIO_BUCKET) == before
-
-
-@pytest.fixture
-def proxy() -> Iterator[TcpProxy]:
-    with TcpProxy(address()) as proxy:
-        yield proxy

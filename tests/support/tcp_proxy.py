@@ -42,6 +42,14 @@ class _Fault:
 _PASS = _Fault()
 
 
+def response(status: str, body: bytes = b"<Error/>") -> bytes:
+    """Return an HTTP response for `TcpProxy.answer`, after which the connection closes."""
+    return (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/xml\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
 class TcpProxy:
     """Listens on a free port of 127.0.0.1 and passes on to `upstream`, or does what it was told."""
 
