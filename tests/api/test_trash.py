@@ -17,12 +17,6 @@ def test_nobody_trashes_or_restores(anonymous: Client, owner: Client) -> None:
     assert_problem(anonymous.post(f"/files/{file_id}/restore"), 401, "not-authenticated")
 
 
-def test_another_person_trashes_nothing(owner: Client, stranger: Client) -> None:
-    file_id = make_file(owner.user).id
-    assert_problem(stranger.delete(f"/files/{file_id}"), 404, "not-found")
-    assert owner.get(f"/files/{file_id}").status == 200
-
-
 def test_another_person_restores_nothing(owner: Client, stranger: Client) -> None:
     file_id = make_file(owner.user).id
     owner.delete(f"/files/{file_id}")
