@@ -174,18 +174,18 @@ def store(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 def _ask_store() -> Iterator[CheckMessage]:
+    from files.store.config import StoreConfig
     from files.store.ops.doctor import CHECKS
-    from files.store.ops.probe import Probe, StoreAccess, reason
-    from files.store.ops.questions import CheckFailedError, CheckNotedError, Questions
+    from files.store.ops.examination import CheckFailedError, CheckNotedError, Examination
+    from files.store.ops.probe import Probe, reason
 
-    access = StoreAccess.of_settings()
     try:
-        questions = Questions(Probe(access), origin="")
+        examination = Examination(Probe(StoreConfig.from_settings()), origin="")
         for check in CHECKS:
             if check.name not in STORE_ERRORS:
                 continue
             try:
-                check.ask(questions)
+                check.ask(examination)
             except CheckFailedError as failed:
                 yield Error(
                     f"The store's {check.name}: {failed}.",

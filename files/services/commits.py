@@ -99,7 +99,7 @@ def _commit(
         raise InvalidError("base_version", "This upload makes a new file; it has no version yet.")
     if upload.file is not None and upload.file.deleted_at is not None:
         raise FileTrashedError
-    with object_store().step():
+    with object_store().shared_deadline():
         stored = _stored_object(upload)
         integrity = _integrity(stored, checksum=checksum)
     return _record(upload, stored, checksum, integrity, base_version, access)

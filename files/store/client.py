@@ -23,6 +23,7 @@ from files import checksums
 from files.exceptions import ObjectUnreadableError, StoreUnavailableError
 from files.store import transport
 from files.store.breaker import OPEN_SECONDS, StoreBreaker
+from files.store.config import StoreConfig
 from files.store.results import (
     BucketState,
     MalformedResponseError,
@@ -71,30 +72,14 @@ class ObjectStore:
     `concurrency` is the number of threads that may call; some of them are always left free.
     """
 
-    def __init__(
-        self,
-        *,
-        endpoint: str,
-        region: str,
-        access_key: str,
-        secret_key: str,
-        bucket: str,
-        timeout: float,
-        concurrency: int,
-    ) -> None:
+    def __init__(self, config: StoreConfig, *, concurrency: int) -> None:
         slots = max(1, concurrency - max(2, concurrency // 4))
-        self._bucket = bucket
-        self._timeout = timeout
-        self._guard = StoreBreaker(slots)
-        self._client = transport.client(
-            endpoint=endpoint,
-            region=region,
-            access_key=access_key,
-            secret_key=secret_key,
-            connections=slots,
-        )
+        self._bucket = config.bucket
+        self._timeout = config.timeout
+        self._breaker = StoreBreaker(slots)
+        self._client = transport.client(config, connections=slots)
 
-    def step(self) -> AbstractContextManager[None]:
+    def shared_deadline(self) -> AbstractContextManager[None]:
         """All calls inside this context end within one `timeout` together."""
         return transport.deadline(self._timeout)
 
@@ -311,7 +296,7 @@ class ObjectStore:
         try:
             with (
                 bounds(self._timeout),
-                self._guard.call(seconds_left=transport.seconds_left()),
+                self._breaker.call(seconds_left=transport.seconds_left()),
             ):
                 try:
                     yield
@@ -366,34 +351,10 @@ class _VerifyingReader:
 
 
 @functools.cache
-def _object_store(
-    endpoint: str,
-    region: str,
-    access_key: str,
-    secret_key: str,
-    bucket: str,
-    timeout: float,
-    concurrency: int,
-) -> ObjectStore:
-    return ObjectStore(
-        endpoint=endpoint,
-        region=region,
-        access_key=access_key,
-        secret_key=secret_key,
-        bucket=bucket,
-        timeout=timeout,
-        concurrency=concurrency,
-    )
+def _object_store(config: StoreConfig, concurrency: int) -> ObjectStore:
+    return ObjectStore(config, concurrency=concurrency)
 
 
 def object_store() -> ObjectStore:
     """Return the store of the settings, the same one throughout the process."""
-    return _object_store(
-        settings.MINIO_ENDPOINT,
-        settings.MINIO_REGION,
-        settings.MINIO_ACCESS_KEY,
-        settings.MINIO_SECRET_KEY,
-        settings.MINIO_BUCKET,
-        settings.STORE_TIMEOUT,
-        settings.THREADS,
-    )
+    return _object_store(StoreConfig.from_settings(), settings.THREADS)

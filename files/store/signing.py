@@ -4,35 +4,43 @@ from __future__ import annotations
 
 from functools import cache
 
-from django.conf import settings
-
+from files.store.config import StoreConfig
 from files.store.presign import Presigner
 
 
 @cache
 def uploads() -> Presigner:
-    """Sign PUTs, with the key pair that may only write under `uploads/` where there is one.
-
-    A store may honour an unsigned `x-amz-copy-source` on a presigned PUT; a key that can read
-    nothing copies nothing.
-    """
-    return _presigner(
-        settings.MINIO_UPLOAD_ACCESS_KEY or settings.MINIO_ACCESS_KEY,
-        settings.MINIO_UPLOAD_SECRET_KEY or settings.MINIO_SECRET_KEY,
-    )
+    """Return what signs PUTs for the store of the settings."""
+    return upload_presigner(StoreConfig.from_settings())
 
 
 @cache
 def downloads() -> Presigner:
-    """Sign GETs, with the service's own key pair."""
-    return _presigner(settings.MINIO_ACCESS_KEY, settings.MINIO_SECRET_KEY)
+    """Return what signs GETs for the store of the settings."""
+    return download_presigner(StoreConfig.from_settings())
 
 
-def _presigner(access_key: str, secret_key: str) -> Presigner:
+def upload_presigner(config: StoreConfig) -> Presigner:
+    """Return a presigner with the key that may only write under `uploads/`, where there is one.
+
+    A store may honour an unsigned `x-amz-copy-source` on a presigned PUT; a key that can read
+    nothing copies nothing.
+    """
+    if config.upload_access_key and config.upload_secret_key:
+        return _presigner(config, config.upload_access_key, config.upload_secret_key)
+    return download_presigner(config)
+
+
+def download_presigner(config: StoreConfig) -> Presigner:
+    """Return a presigner with the service's own key."""
+    return _presigner(config, config.access_key, config.secret_key)
+
+
+def _presigner(config: StoreConfig, access_key: str, secret_key: str) -> Presigner:
     return Presigner(
-        endpoint=settings.MINIO_PUBLIC_ENDPOINT,
-        region=settings.MINIO_REGION,
-        bucket=settings.MINIO_BUCKET,
+        endpoint=config.public_endpoint,
+        region=config.region,
+        bucket=config.bucket,
         access_key=access_key,
         secret_key=secret_key,
     )

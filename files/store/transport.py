@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import certifi
 from minio import Minio
@@ -33,6 +32,8 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 from urllib3.response import BaseHTTPResponse
+
+from files.store.config import StoreConfig
 
 # It would add a line with path and query for each attempt; `object_store` says what came of a call.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -255,21 +256,17 @@ def pool(*, secure: bool, connections: int) -> PoolManager:
     return manager
 
 
-def client(
-    *, endpoint: str, region: str, access_key: str, secret_key: str, connections: int
-) -> Minio:
-    """Return the SDK's client on `endpoint` (`http://host:port` or `https://…`).
+def client(config: StoreConfig, *, connections: int) -> Minio:
+    """Return the SDK's client of the store, on a `pool`.
 
-    As `pool` has it. Given the region, the client does not ask the store for it. Raises ValueError
-    for an endpoint or region that cannot be.
+    Given the region, it does not ask the store for it. Raises ValueError for an invalid endpoint
+    or region.
     """
-    url = urlsplit(endpoint)
-    secure = url.scheme == "https"
     return Minio(
-        url.netloc,
-        access_key=access_key,
-        secret_key=secret_key,
-        secure=secure,
-        region=region,
-        http_client=pool(secure=secure, connections=connections),
+        config.netloc,
+        access_key=config.access_key,
+        secret_key=config.secret_key,
+        secure=config.secure,
+        region=config.region,
+        http_client=pool(secure=config.secure, connections=connections),
     )

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from files.services import health
 from files.store import transport
+from files.store.config import StoreConfig
 from tests.support.asgi_server import wait_for
 from tests.support.client import Answer, Client, assert_problem
 from tests.support.tcp_proxy import TcpProxy
@@ -31,13 +32,7 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unversioned_bucket(settings: Settings) -> Iterator[str]:
     name = f"unversioned-{uuid.uuid4().hex}"
-    client = transport.client(
-        endpoint=settings.MINIO_ENDPOINT,
-        region=settings.MINIO_REGION,
-        access_key=settings.MINIO_ACCESS_KEY,
-        secret_key=settings.MINIO_SECRET_KEY,
-        connections=1,
-    )
+    client = transport.client(StoreConfig.from_settings(), connections=1)
     with transport.deadline(10):
         client.make_bucket(name)
     yield name

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from files.store.ops import questions
-from files.store.ops.probe import Probe, Reply
+from files.store.ops import examination, questions
+from files.store.ops.probe import Probe, StoreResponse
 from files.store.presign import PresignedURL, Presigner
 from tests.support.doctor import doctor, nothing_left
 from tests.support.store import EmbeddedStore
@@ -141,8 +141,8 @@ def test_a_store_that_keeps_other_bytes_whatever_the_checksum_is_found(
 
     def put_what_is_let_through(
         self: Probe, signed: PresignedURL, _body: bytes, **_headers: str
-    ) -> Reply:
-        return put(self, signed, questions._DATA)
+    ) -> StoreResponse:
+        return put(self, signed, examination.DATA)
 
     monkeypatch.setattr(Probe, "put", put_what_is_let_through)
     assert {"checksum", "algorithm"} == doctor("--json", only="checksum, algorithm").names("fail")

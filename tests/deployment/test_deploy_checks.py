@@ -20,6 +20,7 @@ from minio.versioningconfig import VersioningConfig
 from pytest_django.fixtures import Settings
 
 from files.store import transport
+from files.store.config import StoreConfig
 from tests.support.store import EmbeddedStore
 from tests.support.tcp_proxy import TcpProxy
 
@@ -158,13 +159,7 @@ def test_what_is_wrong_with_a_deployment_is_said(
 
 @pytest.fixture
 def minio(store: object) -> Minio:
-    return transport.client(
-        endpoint=in_use.MINIO_ENDPOINT,
-        region=in_use.MINIO_REGION,
-        access_key=in_use.MINIO_ACCESS_KEY,
-        secret_key=in_use.MINIO_SECRET_KEY,
-        connections=1,
-    )
+    return transport.client(StoreConfig.from_settings(), connections=1)
 
 
 @pytest.fixture

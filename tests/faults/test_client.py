@@ -251,7 +251,7 @@ def test_the_calls_of_one_step_share_one_timeout(proxy: TcpProxy, key: str) -> N
     client = make_store(endpoint=proxy.endpoint, timeout=TIMEOUT)
     proxy.delay(0.3)
     calls = 5
-    with client.step(), pytest.raises(StoreUnavailableError):
+    with client.shared_deadline(), pytest.raises(StoreUnavailableError):
         heads(client, key, calls)
     heads(client, key, calls)
 

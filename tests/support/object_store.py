@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from botocore.config import Config
 from django.conf import settings
 
 from files.store.client import ObjectStore
+from files.store.config import StoreConfig
 
 
 def address() -> tuple[str, int]:
@@ -20,16 +22,8 @@ def address() -> tuple[str, int]:
 
 def make_store(**options: Any) -> ObjectStore:
     """Return our client of the store of the settings; `options` replace what they say."""
-    given: dict[str, Any] = {
-        "endpoint": settings.MINIO_ENDPOINT,
-        "region": settings.MINIO_REGION,
-        "access_key": settings.MINIO_ACCESS_KEY,
-        "secret_key": settings.MINIO_SECRET_KEY,
-        "bucket": settings.MINIO_BUCKET,
-        "timeout": settings.STORE_TIMEOUT,
-        "concurrency": settings.THREADS,
-    }
-    return ObjectStore(**given | options)
+    concurrency = options.pop("concurrency", settings.THREADS)
+    return ObjectStore(replace(StoreConfig.from_settings(), **options), concurrency=concurrency)
 
 
 def make_s3(access_key: str | None = None, secret_key: str | None = None) -> Any:

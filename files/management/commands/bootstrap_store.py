@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from files.store.config import StoreConfig
 from files.store.ops.bootstrap import StoreSetup, StoreSetupError
 
 
@@ -18,18 +18,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        setup = StoreSetup(
-            endpoint=settings.MINIO_ENDPOINT,
-            region=settings.MINIO_REGION,
-            access_key=settings.MINIO_ACCESS_KEY,
-            secret_key=settings.MINIO_SECRET_KEY,
-            bucket=settings.MINIO_BUCKET,
-            timeout=settings.STORE_TIMEOUT,
-            upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
-            upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
-        )
         try:
-            for line in setup.run():
+            for line in StoreSetup(StoreConfig.from_settings()).run():
                 self.stdout.write(line)
         except StoreSetupError as error:
             raise CommandError(str(error)) from None

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from files.store.config import StoreConfig
 from files.store.ops.doctor import CHECKS, Doctor, Finding
-from files.store.ops.probe import StoreAccess
 
 _MARKS = {"ok": "✔", "fail": "✘", "note": "–"}
 _PLAIN_MARKS = {"ok": "ok", "fail": "FAIL", "note": "note"}
@@ -33,11 +33,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, json: bool, **options: Any) -> None:
         try:
             doctor = Doctor(
-                StoreAccess.of_settings(), origin=settings.PUBLIC_URL or "https://example.org"
+                StoreConfig.from_settings(), origin=settings.PUBLIC_URL or "https://example.org"
             )
         except ValueError as error:
             raise CommandError(
-                f"the store's address, region or bucket cannot be: {error}"
+                f"MINIO_ENDPOINT, MINIO_REGION or MINIO_BUCKET is not valid: {error}"
             ) from None
         findings = []
         # Closed at once, so that what was made in the store is removed after Ctrl-C, too.

@@ -1,16 +1,13 @@
 """Makes the store ready for the service: bucket, versioning, CORS, the key that signs uploads.
 
-For `manage.py bootstrap_store` only; nothing that serves a request may import this. Every step
-first looks what is there, so that doing it again changes nothing.
+Every step looks first what is there, so that doing it again changes nothing.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from minio import Minio, MinioAdmin
 from minio.commonconfig import ENABLED
@@ -20,6 +17,7 @@ from minio.helpers import md5sum_hash
 from minio.versioningconfig import VersioningConfig
 
 from files.store import transport
+from files.store.config import StoreConfig
 
 _CORS = b"""<CORSConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><CORSRule>\
 <AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod>\
@@ -33,104 +31,97 @@ class StoreSetupError(Exception):
     """What could not be done and why, in a sentence for the operator."""
 
 
-@dataclass(frozen=True)
 class StoreSetup:
-    """Where the store is, by which key it is administered, and what it is to have."""
+    """Makes the store of `config` ready for the service."""
 
-    endpoint: str
-    region: str
-    access_key: str
-    secret_key: str
-    bucket: str
-    timeout: float
-    """Seconds that each step may take."""
-    upload_access_key: str | None
-    upload_secret_key: str | None
+    def __init__(self, config: StoreConfig) -> None:
+        self._config = config
 
     def run(self) -> Iterator[str]:
-        """Do what is missing, step by step; give a line about each. Raises StoreSetupError."""
+        """Do what is missing, step by step; yield a line about each. Raises StoreSetupError.
+
+        Each step takes at most the timeout of `config`.
+        """
         try:
-            client = transport.client(
-                endpoint=self.endpoint,
-                region=self.region,
-                access_key=self.access_key,
-                secret_key=self.secret_key,
-                connections=1,
-            )
+            client = transport.client(self._config, connections=1)
         except ValueError as error:
-            raise StoreSetupError(f"The store's address or region cannot be: {error}.") from None
+            message = f"MINIO_ENDPOINT or MINIO_REGION is not valid: {error}."
+            raise StoreSetupError(message) from None
         steps: list[Callable[[Minio], str]] = [self._bucket, self._versioning, self._cors]
         for step in (*steps, self._upload_key):
-            with transport.deadline(self.timeout):
+            with transport.deadline(self._config.timeout):
                 try:
                     line = step(client)
                 except StoreSetupError:
                     raise
                 except S3Error as error:
-                    raise StoreSetupError(
-                        f"The store at {self.endpoint} refused: {error.code} ({error.message})"
-                    ) from None
+                    raise self._refused(f"{error.code} ({error.message})") from None
                 except MinioAdminException as error:
-                    raise StoreSetupError(
-                        f"The store at {self.endpoint} refused: {_message(error)}"
-                    ) from None
+                    raise self._refused(_message(error)) from None
                 except Exception as error:
                     # Any error: the SDK lets those of ssl, http.client and XML through.
                     raise StoreSetupError(
-                        f"The store at {self.endpoint} does not answer as it should"
+                        f"The store at {self._config.endpoint} does not answer as it should"
                         f" ({transport.reason(error)})."
                     ) from None
             yield line
 
+    def _refused(self, why: str) -> StoreSetupError:
+        return StoreSetupError(f"The store at {self._config.endpoint} refused: {why}")
+
     def _bucket(self, client: Minio) -> str:
-        if client.bucket_exists(self.bucket):
-            return f"bucket {self.bucket}: there"
+        if client.bucket_exists(self._config.bucket):
+            return f"bucket {self._config.bucket}: there"
         try:
-            client.make_bucket(self.bucket)
+            client.make_bucket(self._config.bucket)
         except S3Error as error:
             if error.code == "BucketAlreadyOwnedByYou":
-                return f"bucket {self.bucket}: there"
+                return f"bucket {self._config.bucket}: there"
             raise
-        return f"bucket {self.bucket}: made"
+        return f"bucket {self._config.bucket}: made"
 
     def _versioning(self, client: Minio) -> str:
-        if client.get_bucket_versioning(self.bucket).status == ENABLED:
-            return f"versioning of {self.bucket}: on"
-        client.set_bucket_versioning(self.bucket, VersioningConfig(ENABLED))
-        if client.get_bucket_versioning(self.bucket).status != ENABLED:
-            raise StoreSetupError(f"The store does not keep versions in the bucket {self.bucket}.")
-        return f"versioning of {self.bucket}: turned on"
+        if client.get_bucket_versioning(self._config.bucket).status == ENABLED:
+            return f"versioning of {self._config.bucket}: on"
+        client.set_bucket_versioning(self._config.bucket, VersioningConfig(ENABLED))
+        if client.get_bucket_versioning(self._config.bucket).status != ENABLED:
+            raise StoreSetupError(
+                f"The store does not keep versions in the bucket {self._config.bucket}."
+            )
+        return f"versioning of {self._config.bucket}: turned on"
 
     def _cors(self, client: Minio) -> str:
         """The SDK has no call for CORS. S3 GetBucketCors, PutBucketCors."""
         query: dict[str, Any] = {"cors": ""}
         try:
-            client._execute("GET", self.bucket, query_params=query)
+            client._execute("GET", self._config.bucket, query_params=query)
         except S3Error as error:
             if error.response.status not in (404, 501):
                 raise
         else:
             # Somebody may have narrowed the rules on purpose.
-            return f"CORS of {self.bucket}: there, left as it is"
+            return f"CORS of {self._config.bucket}: there, left as it is"
         headers: dict[str, Any] = {"Content-MD5": md5sum_hash(_CORS)}
         try:
-            client._execute("PUT", self.bucket, body=_CORS, headers=headers, query_params=query)
+            client._execute(
+                "PUT", self._config.bucket, body=_CORS, headers=headers, query_params=query
+            )
         except S3Error as error:
             if error.response.status != 501:
                 raise
-            return f"CORS of {self.bucket}: not kept per bucket by this store; see its own settings"
-        return f"CORS of {self.bucket}: set"
+            return f"CORS of {self._config.bucket}: not kept per bucket; see the store's settings"
+        return f"CORS of {self._config.bucket}: set"
 
     def _upload_key(self, client: Minio) -> str:
         """Make the user that may only PUT under `uploads/`, multipart included."""
-        user, secret = self.upload_access_key, self.upload_secret_key
+        user, secret = self._config.upload_access_key, self._config.upload_secret_key
         if not (user and secret):
             return "upload key: none is set, so the service's own key signs uploads"
-        admin = self._admin(self.access_key, self.secret_key)
+        admin = self._admin(self._config.access_key, self._config.secret_key)
         if not _has_admin_api(admin):
             return (
                 f"upload key {user}: this store has no MinIO admin API; let the key have"
-                f" s3:PutObject on {self.bucket}/uploads/* and nothing else"
+                f" s3:PutObject on {self._config.bucket}/uploads/* and nothing else"
             )
         done = [
             *self._policy(admin),
@@ -140,14 +131,14 @@ class StoreSetup:
         return f"upload key {user}: {', '.join(done) or 'there'}"
 
     def _policy(self, admin: MinioAdmin) -> Iterator[str]:
-        """Let the policy say this and no more. Gives what was done, if anything."""
+        """Make the policy, or set what it says. Yields a line for each change."""
         policy = {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Effect": "Allow",
                     "Action": ["s3:PutObject"],
-                    "Resource": [f"arn:aws:s3:::{self.bucket}/uploads/*"],
+                    "Resource": [f"arn:aws:s3:::{self._config.bucket}/uploads/*"],
                 }
             ],
         }
@@ -157,7 +148,7 @@ class StoreSetup:
             yield f"policy {self._policy_name} made"
 
     def _user(self, admin: MinioAdmin, user: str, secret: str) -> Iterator[str]:
-        """Let the user be there with this secret. Gives what was done, if anything."""
+        """Make the user, or set its secret. Yields a line for each change."""
         if _unless_missing(admin.user_info, user) is None:
             admin.user_add(access_key=user, secret_key=secret)
             yield "user made"
@@ -166,7 +157,7 @@ class StoreSetup:
             yield "secret set"
 
     def _attachment(self, admin: MinioAdmin, user: str) -> Iterator[str]:
-        """Let the policy be the user's. Gives what was done, if anything."""
+        """Attach the policy to the user. Yields a line for each change."""
         attached = json.loads(admin.user_info(user)).get("policyName", "").split(",")
         if self._policy_name not in attached:
             admin.attach_policy(policies=[self._policy_name], user=user)
@@ -174,17 +165,15 @@ class StoreSetup:
 
     @property
     def _policy_name(self) -> str:
-        return f"{self.bucket}-uploads"
+        return f"{self._config.bucket}-uploads"
 
     def _admin(self, access_key: str, secret_key: str) -> MinioAdmin:
-        url = urlsplit(self.endpoint)
-        secure = url.scheme == "https"
         return MinioAdmin(
-            endpoint=url.netloc,
+            endpoint=self._config.netloc,
             credentials=StaticProvider(access_key, secret_key),
-            region=self.region,
-            secure=secure,
-            http_client=transport.pool(secure=secure, connections=1),
+            region=self._config.region,
+            secure=self._config.secure,
+            http_client=transport.pool(secure=self._config.secure, connections=1),
         )
 
 

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Self
 
-from django.conf import settings
 from minio.error import S3Error
 
 from files.exceptions import StoreUnavailableError
-from files.store import transport
+from files.store import signing, transport
 from files.store.client import ObjectStore
+from files.store.config import StoreConfig
 from files.store.presign import PresignedURL, Presigner
 
 PREFIX = "uploads/doctor/"
@@ -30,38 +29,7 @@ _ERROR_CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,60})</Code>")
 
 
 @dataclass(frozen=True)
-class StoreAccess:
-    """A store, where it is seen from inside and outside, and by which keys."""
-
-    endpoint: str
-    public_endpoint: str
-    region: str
-    bucket: str
-    access_key: str
-    secret_key: str
-    upload_access_key: str | None
-    upload_secret_key: str | None
-    timeout: float
-    """Seconds for all that belongs together."""
-
-    @classmethod
-    def of_settings(cls) -> Self:
-        """The store that the service's settings name."""
-        return cls(
-            endpoint=settings.MINIO_ENDPOINT,
-            public_endpoint=settings.MINIO_PUBLIC_ENDPOINT,
-            region=settings.MINIO_REGION,
-            bucket=settings.MINIO_BUCKET,
-            access_key=settings.MINIO_ACCESS_KEY,
-            secret_key=settings.MINIO_SECRET_KEY,
-            upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
-            upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
-            timeout=settings.STORE_TIMEOUT,
-        )
-
-
-@dataclass(frozen=True)
-class Reply:
+class StoreResponse:
     """An HTTP answer of the store; of an error, S3's code, too."""
 
     status: int
@@ -85,35 +53,15 @@ class Reply:
 
 
 class Probe:
-    """Throw-away objects in the store of `access`. Calls are made in a `time_limit`."""
+    """Throw-away objects in the store of `config`. Calls are made in a `time_limit`."""
 
-    def __init__(self, access: StoreAccess) -> None:
-        self.access = access
-        keys = access.access_key, access.secret_key
-        upload_keys = (
-            (access.upload_access_key, access.upload_secret_key)
-            if access.upload_access_key and access.upload_secret_key
-            else keys
-        )
-        self.uploads = self._presigner(*upload_keys)
-        self.downloads = self._presigner(*keys)
-        self.service = ObjectStore(
-            endpoint=access.endpoint,
-            region=access.region,
-            access_key=access.access_key,
-            secret_key=access.secret_key,
-            bucket=access.bucket,
-            timeout=access.timeout,
-            concurrency=1,
-        )
-        self._client = transport.client(
-            endpoint=access.endpoint,
-            region=access.region,
-            access_key=access.access_key,
-            secret_key=access.secret_key,
-            connections=1,
-        )
-        secure = "https" in (_scheme(access.endpoint), _scheme(access.public_endpoint))
+    def __init__(self, config: StoreConfig) -> None:
+        self.config = config
+        self.uploads = signing.upload_presigner(config)
+        self.downloads = signing.download_presigner(config)
+        self.service = ObjectStore(config, concurrency=1)
+        self._client = transport.client(config, connections=1)
+        secure = config.secure or config.public_endpoint.startswith("https:")
         self._http = transport.pool(secure=secure, connections=1)
         self._prefix = f"{PREFIX}{uuid.uuid4()}/"
         self._multiparts: dict[str, str] = {}
@@ -126,9 +74,9 @@ class Probe:
 
     def send(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Reply:
+    ) -> StoreResponse:
         """Make a request as a client does, with nothing but what is given; follow no redirect."""
-        answer = self._http.request(
+        response = self._http.request(
             method,
             url,
             headers=headers,
@@ -137,11 +85,11 @@ class Probe:
             preload_content=False,
         )
         try:
-            return Reply(answer.status, answer.headers, answer.read(_LONGEST_BODY))
+            return StoreResponse(response.status, response.headers, response.read(_LONGEST_BODY))
         finally:
-            answer.close()
+            response.close()
 
-    def put(self, signed: PresignedURL, body: bytes, **headers: str) -> Reply:
+    def put(self, signed: PresignedURL, body: bytes, **headers: str) -> StoreResponse:
         """PUT `body` as the URL's holder should; `headers` (`_` for `-`) are added or replace."""
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send("PUT", signed.url, headers=signed.headers | more, body=body)
@@ -182,7 +130,7 @@ class Probe:
         """
         try:
             answer = self._client._execute(
-                "GET", self.access.bucket, query_params={"lifecycle": ""}
+                "GET", self.config.bucket, query_params={"lifecycle": ""}
             )
         except S3Error as error:
             if error.code == "NoSuchLifecycleConfiguration" or error.response.status == 501:
@@ -195,31 +143,22 @@ class Probe:
         if not self._touched:
             return
         failure: Exception | None = None
-        with transport.read_timeout(self.access.timeout):
+        with transport.read_timeout(self.config.timeout):
             for key, upload_id in self._multiparts.items():
                 try:
-                    self._client._abort_multipart_upload(self.access.bucket, key, upload_id)
+                    self._client._abort_multipart_upload(self.config.bucket, key, upload_id)
                 except Exception as error:
                     if not (isinstance(error, S3Error) and error.code == "NoSuchUpload"):
                         failure = error
             versions = self._client.list_objects(
-                self.access.bucket, prefix=self._prefix, recursive=True, include_version=True
+                self.config.bucket, prefix=self._prefix, recursive=True, include_version=True
             )
             for version in list(versions):
                 self._client.remove_object(
-                    self.access.bucket, str(version.object_name), version_id=version.version_id
+                    self.config.bucket, str(version.object_name), version_id=version.version_id
                 )
         if failure is not None:
             raise failure
-
-    def _presigner(self, access_key: str, secret_key: str) -> Presigner:
-        return Presigner(
-            endpoint=self.access.public_endpoint,
-            region=self.access.region,
-            bucket=self.access.bucket,
-            access_key=access_key,
-            secret_key=secret_key,
-        )
 
 
 def reason(error: BaseException) -> str:
@@ -229,7 +168,3 @@ def reason(error: BaseException) -> str:
     if isinstance(error, S3Error):
         return f"{error.response.status} {error.code}"
     return transport.reason(error)
-
-
-def _scheme(url: str) -> str:
-    return url.partition(":")[0]
