@@ -16,8 +16,8 @@ from pytest_django.fixtures import Settings
 from files.services import health
 from files.store import transport
 from files.store.config import StoreConfig
-from tests.support.asgi_server import wait_for
 from tests.support.client import Answer, Client, assert_problem
+from tests.support.process import wait_for
 from tests.support.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.usefixtures("store", "nothing_known")

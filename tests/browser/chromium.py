@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, sync_playwright
 
 _ARGUMENTS = (
+    "--headless",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

@@ -19,7 +19,8 @@ import psycopg
 import pytest
 
 from tests.support.client import assert_problem
-from tests.support.server import ROOT, Server
+from tests.support.process import ROOT
+from tests.support.server import Server
 
 on_postgresql = pytest.mark.skipif(
     not os.environ.get("DATABASE_URL", "").startswith("postgres"),

@@ -10,15 +10,15 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.compose import ROOT, SECONDS, Compose, compose
+from tests.support.compose import SECONDS, Compose, compose
 from tests.support.ports import free_port
+from tests.support.process import ROOT, Process, wait_for
 
 SMOKE = ROOT / "scripts" / "smoke.sh"
 SMOKE_WITH_NEW_TOKEN = (
@@ -143,13 +143,12 @@ def test_both_names_are_served_by_the_proxy_with_tls_and_its_log_tells_no_secret
 
 def test_in_the_foreground_sigterm_ends_all_of_it() -> None:
     with compose() as project:
-        up = subprocess.Popen(
+        up = Process(
             ["docker", "compose", "up"],
             executable=project.folder / "bin" / "docker",
             cwd=project.folder,
-            env=project.environment,
+            environment=project.environment,
             stderr=subprocess.PIPE,
-            text=True,
         )
         assert up.stderr is not None
         said = []
@@ -163,10 +162,7 @@ def test_in_the_foreground_sigterm_ends_all_of_it() -> None:
         up.communicate(timeout=SECONDS)
         assert up.returncode == 0
         assert pids(project) == {}
-        deadline = time.monotonic() + 30
-        while any(_is_alive(pid) for pid in running.values()):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for(lambda: not any(_is_alive(pid) for pid in running.values()), seconds=30)
 
 
 def _is_alive(pid: int) -> bool:

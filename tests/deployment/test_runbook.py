@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from typing import cast
 
@@ -16,7 +15,8 @@ import httpx
 import pytest
 
 from tests.support.client import Answer, put, sha256
-from tests.support.compose import ROOT, Compose, compose
+from tests.support.compose import Compose, compose
+from tests.support.process import ROOT, wait_for
 from tests.support.retries import Uploader
 from tests.support.server import RemoteClient, Server
 
@@ -104,10 +104,7 @@ def test_a_backup_made_under_load_is_restored_on_a_new_host(
 
 
 def _wait_until_each_has_committed(uploaders: list[Uploader], count: int) -> None:
-    end = time.monotonic() + 120
-    while min(len(each.acknowledged) for each in uploaders) < count:
-        assert time.monotonic() < end, "commits do not go on"
-        time.sleep(0.1)
+    wait_for(lambda: min(len(each.acknowledged) for each in uploaders) >= count, seconds=120)
 
 
 def _hold_all(client: RemoteClient) -> None:

@@ -8,8 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,8 @@ import pytest
 from remotedrive.environment import read_env_file
 from scripts.lib import local_environment
 from tests.support.ports import free_port
-from tests.support.run_script import ROOT, SECONDS, Run, clean_environment, run
+from tests.support.process import ROOT, wait_for
+from tests.support.run_script import SECONDS, Run, clean_environment, run
 from tests.support.settings_read import names_read
 
 __all__ = ["run"]
@@ -41,13 +40,6 @@ def script(name: str, *arguments: str, **environment: str) -> subprocess.Complet
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def children(pid: int) -> dict[str, int]:
@@ -129,9 +121,9 @@ def test_ctrl_c_at_the_terminal_ends_the_service_before_the_store(run: Run) -> N
         client.sendall(
             b"POST /files/commit HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
         )
-        wait_until(lambda: listens(run.port))
+        wait_for(lambda: listens(run.port), seconds=SECONDS)
         os.killpg(process.pid, signal.SIGINT)
-        wait_until(lambda: not listens(run.port))
+        wait_for(lambda: not listens(run.port), seconds=SECONDS)
         assert listens(run.store_port)
     process.communicate(timeout=SECONDS)
     assert process.returncode == 0
@@ -156,7 +148,7 @@ def test_nothing_goes_on_when_the_script_itself_is_killed(run: Run) -> None:
     process = run.start()
     run.read_banner()
     process.kill()
-    wait_until(lambda: not listens(run.port) and not listens(run.store_port))
+    wait_for(lambda: not listens(run.port) and not listens(run.store_port), seconds=SECONDS)
 
 
 @pytest.mark.slow

@@ -21,12 +21,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from tests.support.process import Process
+
 ACCESS_KEY = "test-key"
 SECRET_KEY = "a secret with 100%(percent)s;#"
 BUCKET = "drive"
 # One client for all: making one takes longer than a request to the store.
 HTTP = httpx.Client(timeout=30)
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def command(data: Path, *options: str) -> list[str]:
@@ -47,20 +48,14 @@ class Store:
         arguments = command(data, *options)
         if wrapped:  # a shell line in which "$@" stands for the command
             arguments = ["unshare", "-rm", "sh", "-ec", wrapped, "sh", *arguments]
-        self.process = subprocess.Popen(
+        self.process = Process(
             arguments,
-            cwd=REPOSITORY,
-            env=environment(),
-            text=True,
+            environment=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line.startswith("embedded store: http://127.0.0.1:"):
-            self.process.kill()
-            raise RuntimeError(line + self.process.communicate()[1])
-        self.url = line.removeprefix("embedded store: ").strip()
+        line = self.process.first_line("embedded store: http://127.0.0.1:")
+        self.url = line.removeprefix("embedded store: ")
         self.port = int(self.url.rpartition(":")[2])
         self.s3: Any = boto3.client(
             "s3",

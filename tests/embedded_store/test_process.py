@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .store_process import BUCKET, HTTP, REPOSITORY, Store, command, environment
+from tests.support.process import ROOT
+
+from .store_process import BUCKET, HTTP, Store, command, environment
 
 pytestmark = pytest.mark.once
 
@@ -30,7 +32,7 @@ needs_mounts = pytest.mark.skipif(
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         arguments,
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env=environment(),
         text=True,
         capture_output=True,

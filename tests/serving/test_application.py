@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from remotedrive.serving import application
-from tests.support.asgi_server import ROOT, Server, read_answer, running, wait_for
+from tests.support.asgi_server import Server, read_answer, running
+from tests.support.process import ROOT, wait_for
 
 LIMIT = 64 * 1024
 PROBLEM = "application/problem+json"

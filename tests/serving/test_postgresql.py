@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support.asgi_server import Server, read_answer, running, wait_for
+from tests.support.asgi_server import Server, read_answer, running
+from tests.support.process import wait_for
 from tests.support.tcp_proxy import TcpProxy
 
 DATABASE = urlsplit(os.environ.get("DATABASE_URL", ""))

@@ -21,9 +21,9 @@ import httpx
 import pytest
 
 from remotedrive.serving.protocol import IDLE_SECONDS
-from tests.support.asgi_server import wait_for
 from tests.support.audit import audit
 from tests.support.client import Answer, put, sha256
+from tests.support.process import wait_for
 from tests.support.server import RemoteClient, Server, running
 
 pytestmark = [pytest.mark.usefixtures("store"), pytest.mark.slow]

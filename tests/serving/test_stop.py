@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.asgi_server import Server, read_answer, running, wait_for
+from tests.support.asgi_server import Server, read_answer, running
+from tests.support.process import wait_for
 
 pytestmark = pytest.mark.once
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 import re
 import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.ports import free_port
+from tests.support.process import Process, wait_for
 
 
 class Server:
     """One running process; `folder` holds its log, and the files that its views wait for."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    def __init__(self, process: Process, port: int, folder: Path) -> None:
         self.process = process
         self.port = port
         self.folder = folder
@@ -62,14 +61,6 @@ class Server:
         return int(found[1])
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Return when `condition()` holds; fail when it does not within `seconds`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
     """Read until the server closes, or the body that Content-Length announces is there."""
     data = b""
@@ -91,25 +82,22 @@ def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
 @contextmanager
 def running(folder: Path, **environment: str) -> Iterator[Server]:
     """Run a server with these variables in its environment, until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.asgi_project", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "GATE": str(folder), **environment},
-            stderr=log,
-        )
+    port = free_port()
+    process = Process(
+        [sys.executable, "-m", "tests.support.asgi_project", str(port)],
+        environment={**os.environ, "GATE": str(folder), **environment},
+        log=folder / "log",
+    )
     server = Server(process, port, folder)
     try:
-        wait_for(lambda: process.poll() is not None or _answers(server), seconds=20)
-        assert process.poll() is None, server.log()
+        try:
+            process.wait_until(lambda: _answers(server))
+        except AssertionError as error:
+            raise AssertionError(server.log()) from error
         yield server
     finally:
         server.client.close()
-        process.kill()
-        process.wait()
+        process.end()
 
 
 def _answers(server: Server) -> bool:

@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.support.ports import free_port
+from tests.support.process import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SECONDS = 900
 """MinIO is built, where it is missing."""
 _SHIM = """#!/bin/sh

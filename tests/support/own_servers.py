@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +28,7 @@ from scripts.lib.servers import (
     postgresql_command,
 )
 from tests import settings as test_settings
-
-_START_SECONDS = 60
+from tests.support.process import Process
 
 available = (
     os.environ.get("DATABASE_URL", "").startswith("postgres")
@@ -46,7 +44,7 @@ class OwnServer(Protocol):
 
     environment: Mapping[str, str]
     """The settings of a service that is to use it."""
-    process: subprocess.Popen[bytes] | None
+    process: Process | None
 
     def start(self) -> None: ...
 
@@ -60,7 +58,7 @@ class OwnPostgreSQL:
         programs = find_postgresql()
         assert programs is not None
         self._user = "postgres" if os.geteuid() == 0 else None
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         password = folder / "password"
         password.touch(mode=0o600)
         password.write_text(secrets.token_hex(16))
@@ -76,21 +74,15 @@ class OwnPostgreSQL:
 
     def start(self) -> None:
         self.process = self._run(self._command)
-        _wait_for(self._answers, self.process)
+        self.process.wait_until(self._answers)
 
     def kill(self) -> None:
         """End the server and all its processes by SIGKILL, as the kernel does without memory."""
         assert self.process is not None
-        pid = self.process.pid
-        # First the one that would start new processes.
-        self.process.send_signal(signal.SIGSTOP)
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
+        self.process.kill_all()
 
-    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+    def _run(self, command: list[str]) -> Process:
+        return Process(
             command,
             cwd="/",
             stdout=subprocess.DEVNULL,
@@ -115,7 +107,7 @@ class OwnMinIO:
         access_key, secret_key = secrets.token_hex(8), secrets.token_hex(20)
         self._command = minio_command(minio_path(), folder, self._port)
         self._settings = minio_settings(access_key, secret_key)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.environment: Mapping[str, str] = {
             "MINIO_ENDPOINT": f"http://127.0.0.1:{self._port}",
             "MINIO_PUBLIC_ENDPOINT": "",
@@ -126,15 +118,14 @@ class OwnMinIO:
         }
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            self._command, env=os.environ | self._settings, stdout=subprocess.DEVNULL
+        self.process = Process(
+            self._command, environment=os.environ | self._settings, stdout=subprocess.DEVNULL
         )
-        _wait_for(lambda: answers(self._port, "/minio/health/ready"), self.process)
+        self.process.wait_until(lambda: answers(self._port, "/minio/health/ready"))
 
     def kill(self) -> None:
         assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        self.process.kill_all()
 
 
 @contextmanager
@@ -149,13 +140,4 @@ def own(kind: Callable[[Path], OwnServer]) -> Iterator[OwnServer]:
         finally:
             if server.process is not None:
                 # To PostgreSQL it means to end without waiting for clients.
-                server.process.send_signal(signal.SIGINT)
-                server.process.wait(timeout=30)
-
-
-def _wait_for(ready: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while not ready():
-        assert process.poll() is None, "the server has ended by itself"
-        assert time.monotonic() < end, "the server does not answer"
-        time.sleep(0.05)
+                server.process.stop(signal.SIGINT, seconds=30)

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.process import Process
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 _WITHOUT_INSTALLATION = (
     "import sys; from scripts.lib import run;"
     "run.ensure_installed = lambda requirements: None; sys.exit(run.main())"
@@ -35,17 +35,15 @@ class Run:
 
     def __init__(self, data: Path) -> None:
         self.data, self.port, self.store_port = data, free_port(), free_port()
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Process | None = None
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> Process:
         ports = ["--port", str(self.port), "--store-port", str(self.store_port)]
-        self.process = subprocess.Popen(
+        self.process = Process(
             [sys.executable, "-c", _WITHOUT_INSTALLATION, *ports, "--data", self.data, *arguments],
-            cwd=ROOT,
-            env=clean_environment() | environment,
+            environment=clean_environment() | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             process_group=0,
         )
         return self.process

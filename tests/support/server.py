@@ -6,15 +6,17 @@ store is the test run's, and its bucket must be there (fixture `store`).
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
-import time
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,9 +27,7 @@ import psycopg
 from files.management.commands.mint_jwt import mint
 from tests.support.client import Answer, Client
 from tests.support.ports import free_port
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-_START_SECONDS = 120
+from tests.support.process import ROOT, Process
 
 
 class RemoteClient(Client):
@@ -79,11 +79,12 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "log"
-        self._database = _Database(folder)
+        database = environment.get("DATABASE_URL")
+        self._database = None if database else _Database(folder)
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "remotedrive.settings",
             "DATA_DIR": str(folder),
-            "DATABASE_URL": self._database.url,
+            **({} if self._database is None else {"DATABASE_URL": self._database.url}),
             "JWT_CREATE_USERS": "true",
             **environment,
         }
@@ -94,9 +95,11 @@ class Server:
             verify=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         )
-        self.process: subprocess.Popen[bytes] | None = None
-        self._database.create()
-        self.manage("migrate", "--verbosity=0")
+        self.process: Process | None = None
+        if self._database is None:
+            self.manage("migrate", "--verbosity=0")
+        else:
+            self._database.create(_migrated())
 
     def start(self, *arguments: str) -> None:
         """Start the process and wait until it answers; its log goes on in the same file.
@@ -105,47 +108,42 @@ class Server:
         """
         assert self.process is None
         served = ("-m", "remotedrive", f"--port={self.port}", f"--workers={self.workers}")
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *(arguments or served)],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-        end = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < end, f"no answer in time: {self.log()}"
-            time.sleep(0.05)
+        self.process = Process(
+            [sys.executable, *(arguments or served)],
+            environment=self.environment,
+            log=self.log_file,
+        )
+        try:
+            self.process.wait_until(self._answers)
+        except AssertionError as error:
+            raise AssertionError(self.log()) from error
 
     def stop(self) -> int:
         """End the process by SIGTERM and return its exit status."""
         assert self.process is not None
-        self.process.terminate()
-        return self._wait()
+        status = self.process.stop()
+        self.process = None
+        return status
 
     def kill(self) -> None:
         """End all processes by SIGKILL; `start()` starts it again on the same port and data."""
         assert self.process is not None
-        # First the one that would start new workers.
-        self.process.send_signal(signal.SIGSTOP)
-        # Also one that does not look like a worker yet.
-        for child in self._children():
-            os.kill(child, signal.SIGKILL)
-        self.process.kill()
-        self._wait()
+        self.process.kill_all()
+        self.process = None
 
     def worker_pids(self) -> list[int]:
         """Return the processes that answer requests where there are several workers."""
-        return [child for child in self._children() if _is_worker(child)]
+        assert self.process is not None
+        return [child for child in self.process.children() if _is_worker(child)]
 
     def close(self) -> None:
         """End the process if there is one, and drop the database."""
         if self.process is not None:
-            self.kill()
+            self.process.end()
+            self.process = None
         self.http.close()
-        self._database.drop()
+        if self._database is not None:
+            self._database.drop()
 
     def log(self) -> str:
         """Return what all processes so far wrote to standard output and error."""
@@ -161,37 +159,13 @@ class Server:
 
     def manage(self, *arguments: str) -> str:
         """Run `manage.py` with this service's settings and return its standard output."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def _children(self) -> list[int]:
-        assert self.process is not None
-        if self.process.poll() is not None:
-            return []
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children]
+        return _manage(self.environment, *arguments)
 
     def _answers(self) -> bool:
         try:
             return self.http.get("/healthz").status_code == 200
         except httpx.TransportError:
             return False
-
-    def _wait(self) -> int:
-        assert self.process is not None
-        status = self.process.wait(timeout=20)
-        self.process = None
-        return status
 
 
 @contextmanager
@@ -209,16 +183,21 @@ class _Database:
     """A database on the server that DATABASE_URL names, or a file in the folder."""
 
     def __init__(self, folder: Path) -> None:
+        self._file = folder / "db.sqlite3"
         self._server = os.environ.get("DATABASE_URL", "")
         self._name = f"remotedrive_{uuid.uuid4().hex}"
         if self._server.startswith("postgres"):
             self.url = urlunsplit(urlsplit(self._server)._replace(path=f"/{self._name}"))
         else:
             self._server = ""
-            self.url = f"sqlite:///{folder / 'db.sqlite3'}"
+            self.url = f"sqlite:///{self._file}"
 
-    def create(self) -> None:
-        self._execute(f'CREATE DATABASE "{self._name}"')
+    def create(self, template: _Database | None = None) -> None:
+        """Make it empty, or a copy of `template`, which nobody is connected to."""
+        copied = "" if template is None else f' TEMPLATE "{template._name}"'
+        self._execute(f'CREATE DATABASE "{self._name}"{copied}')
+        if template is not None and not self._server:
+            shutil.copy(template._file, self._file)
 
     def drop(self) -> None:
         self._execute(f'DROP DATABASE "{self._name}" WITH (FORCE)')
@@ -227,6 +206,37 @@ class _Database:
         if self._server:
             with psycopg.connect(self._server, autocommit=True) as connection:
                 connection.execute(statement.encode())
+
+
+@cache
+def _migrated() -> _Database:
+    """Return a database with all tables and no rows, made once in each process of pytest."""
+    folder = tempfile.mkdtemp(prefix="remotedrive-test-")
+    atexit.register(shutil.rmtree, folder)
+    database = _Database(Path(folder))
+    database.create()
+    atexit.register(database.drop)
+    environment = {
+        "DJANGO_SETTINGS_MODULE": "remotedrive.settings",
+        "DATA_DIR": folder,
+        "DATABASE_URL": database.url,
+    }
+    _manage(os.environ | environment, "migrate", "--verbosity=0")
+    return database
+
+
+def _manage(environment: Mapping[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _is_worker(pid: int) -> bool:

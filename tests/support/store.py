@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from django.core.management import call_command
+
+from tests.support.process import Process
 
 
 class EmbeddedStore:
@@ -15,32 +18,18 @@ class EmbeddedStore:
 
     def __init__(self, *, data: Path, port: int) -> None:
         self.data, self.port = data, port
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Process | None = None
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "embedded_store",
-                f"--port={self.port}",
-                f"--data={self.data}",
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ,
+        options = (f"--port={self.port}", f"--data={self.data}")
+        self.process = Process(
+            [sys.executable, "-m", "embedded_store", *options], stdout=subprocess.PIPE
         )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert str(self.port) in line, f"the embedded store did not start: {line!r}"
+        self.process.first_line(f"embedded store: http://127.0.0.1:{self.port}")
 
     def stop(self, *, kill: bool = False) -> None:
         assert self.process is not None
-        if kill:
-            self.process.kill()
-        else:
-            self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.stop(signal.SIGKILL if kill else signal.SIGTERM)
 
 
 def make_bucket() -> None:
