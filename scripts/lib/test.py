@@ -60,15 +60,16 @@ def main() -> int:
     }
     processes = Processes()
     try:
-        failed = [] if arguments else _check(processes, environment)
+        failed = [] if arguments or options.after_quick else _check(processes, environment)
         if failed:
             fail(f"Not in order: {', '.join(failed)}. The tests were not run.")
         if options.full:
-            return _full(processes, arguments, environment)
+            return _full(processes, arguments, environment, after_quick=options.after_quick)
         # Who names a file gets all of it, the slow tests too.
         named = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
         chosen = [] if named else ["-m", "not slow"]
-        return _pytest(processes, [*chosen, *arguments], environment)
+        run = _pytest_with_coverage if options.coverage else _pytest
+        return run(processes, [*chosen, *arguments], environment)
     except StoppedError:
         return 130
     except DiedError as death:
@@ -92,6 +93,16 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
         action="store_true",
         help="run the slow tests too, and all a second time, but those marked `once`, on "
         "PostgreSQL and MinIO, which it finds or installs",
+    )
+    parser.add_argument(
+        "--after-quick",
+        action="store_true",
+        help="with --full: leave out what `scripts/test` has just checked and run",
+    )
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="without --full: measure which branches the tests run, and fail when they are too few",
     )
     return parser.parse_known_args()
 
@@ -144,9 +155,31 @@ def _check(processes: Processes, environment: Mapping[str, str]) -> list[str]:
 
 def _pytest(processes: Processes, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run pytest and return its status."""
+    return _run_tests(processes, ["-m", "pytest", *_PARALLEL, *arguments], environment)
+
+
+def _pytest_with_coverage(
+    processes: Processes, arguments: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    """Run pytest and report what it ran of the code; return the status of what fails first."""
+    coverage = ("-m", "coverage")
+    pytest = (*coverage, "run", "-m", "pytest", *_PARALLEL, *arguments)
+    for command in (
+        (*coverage, "erase"),
+        pytest,
+        (*coverage, "combine", "--quiet"),
+        (*coverage, "report"),
+    ):
+        status = _run_tests(processes, command, environment)
+        if status != 0:
+            return status
+    return 0
+
+
+def _run_tests(processes: Processes, command: Sequence[str], environment: Mapping[str, str]) -> int:
     tests = processes.start(
         "tests",
-        [str(PYTHON), "-m", "pytest", *_PARALLEL, *arguments],
+        [str(PYTHON), *command],
         environment=environment,
         stdin=None,
         end_signal=signal.SIGINT,
@@ -155,12 +188,22 @@ def _pytest(processes: Processes, arguments: Sequence[str], environment: Mapping
     return processes.wait_for_end(tests)
 
 
-def _full(processes: Processes, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run all tests, then those that rest on a database or a store on PostgreSQL and MinIO."""
+def _full(
+    processes: Processes,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    after_quick: bool,
+) -> int:
+    """Run all tests, then those that rest on a database or a store on PostgreSQL and MinIO.
+
+    `after_quick`: of all tests only the slow ones, as the others have just passed.
+    """
     from scripts.lib import servers
 
     servers.ensure_chromium(processes)
-    status = _pytest(processes, arguments, environment)
+    first = ["-m", "slow"] if after_quick else []
+    status = _pytest(processes, [*first, *arguments], environment)
     if status != 0:
         return status
     say("Once more, on PostgreSQL and MinIO.")
