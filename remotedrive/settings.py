@@ -63,8 +63,12 @@ INSTALLED_APPS = [
     "files",
 ]
 SECRET_HEADERS = ["Authorization", "X-Share-Password"]
+SECRET_PATHS = ["/s/"]
+"""Prefixes of paths after which a secret stands; the log stars it out."""
 MIDDLEWARE = [
-    "remotedrive.http.middleware.uniform",
+    "remotedrive.http.middleware.begin_request_id",
+    "remotedrive.http.middleware.normalize_encoding",
+    "remotedrive.http.middleware.problem_for_405",
     "files.api.middleware.share_privacy",
     "remotedrive.http.https.refuse_clear_text",
     "django.middleware.security.SecurityMiddleware",

@@ -1,4 +1,4 @@
-"""The one place that turns exceptions into answers: every error is a problem document."""
+"""The one place that turns exceptions into responses: every error is a problem."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
+from rest_framework.response import Response
 
 from files.exceptions import DriveError
 from remotedrive.http import problems
@@ -16,36 +17,53 @@ from remotedrive.http import problems
 logger = logging.getLogger(__name__)
 
 
-def exception_handler(exception: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Return the problem document for `exception`, or None for a defect, which Django then logs."""
+def exception_handler(
+    exception: Exception, context: dict[str, Any]
+) -> HttpResponse | Response | None:
+    """Return the problem of `exception`; None for a defect, which Django then logs.
+
+    It is a problem document, or, where the request wants a page, its members for the renderer.
+    """
+    found = _problem(exception)
+    if found is None:
+        return None
+    code, options = found
+    renderer = getattr(context["request"], "accepted_renderer", None)
+    if renderer is None or renderer.format != "html":
+        return problems.response(code, **options)
+    retry_after = options.pop("retry_after", None)
+    return Response(
+        problems.body(code, **options),
+        status=problems.CATALOGUE[code].status,
+        headers=problems.headers(code, retry_after),
+    )
+
+
+def _problem(exception: Exception) -> tuple[str, dict[str, Any]] | None:
+    """Return the code of a problem, and what `problems.response` takes beside it."""
     match exception:
-        case DriveError():
-            return problems.response(
-                exception.code,
-                exception.detail,
-                retry_after=exception.retry_after,
-                **exception.members,
-            )
+        case DriveError(code=code, detail=detail, retry_after=retry_after, members=members):
+            return code, {"detail": detail, "retry_after": retry_after, **members}
         case exceptions.ValidationError():
-            return problems.response("invalid", errors=_flat(exception.get_full_details()))
+            return "invalid", {"errors": _flat(exception.get_full_details())}
         case exceptions.ParseError():
-            return problems.response("malformed-request", str(exception.detail))
+            return "malformed-request", {"detail": str(exception.detail)}
         case exceptions.AuthenticationFailed():
-            return problems.response(str(exception.get_codes()))
+            return str(exception.get_codes()), {}
         case exceptions.APIException():
-            return problems.response(problems.code_of_status(exception.status_code))
+            return problems.code_of_status(exception.status_code), {}
         case Http404():
-            return problems.response("not-found")
+            return "not-found", {}
         case PermissionDenied():
-            return problems.response("permission-denied")
+            return "permission-denied", {}
         case RequestDataTooBig():
-            return problems.response("body-too-large")
+            return "body-too-large", {}
         case OperationalError() | InterfaceError():
-            return problems.response("unavailable")
+            return "unavailable", {}
         case IntegrityError():
             # A row that this one refers to went away meanwhile; repeated, the request tells.
             logger.exception("A rule of the database refused a row")
-            return problems.response("unavailable")
+            return "unavailable", {}
     return None
 
 

@@ -1,20 +1,19 @@
-"""The page that a browser gets under `/s/`: HTML in place of the JSON, from the same facts.
+"""The page that a browser gets under `/s/`: HTML in place of the JSON, from the same data.
 
-It decides nothing: status, problem and what is shown of a share come from the API's own answer.
+It decides nothing: status, problem and what is shown of a share are the API's.
 """
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.http.response import HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.dateparse import parse_datetime
-from rest_framework.response import Response
+from rest_framework.renderers import BaseRenderer
 
 from files.api.share_serializers import PASSWORD_LENGTH_MAX
 from files.services.uploads import SINGLE_PUT_MAX
@@ -50,28 +49,33 @@ _LINK_IS_DEAD = frozenset({"not-found", "share-revoked", "share-expired", "share
 
 
 def is_preferred(request: HttpRequest) -> bool:
-    """Return whether the client would rather have HTML than JSON (RFC 9110, section 12.5.1)."""
+    """Return whether the client prefers HTML to JSON (RFC 9110, section 12.5.1)."""
     types = ["application/json", "text/html"]
     return request.get_preferred_type(types) == "text/html"
 
 
-def render(response: HttpResponseBase, token: str) -> HttpResponseBase:
-    """Return the page that says what `response` says; a redirect is returned as it is."""
-    if isinstance(response, Response):
-        return _page("share.html", response.status_code, token, _details(response.data))
-    if response.status_code < 400 or not isinstance(response, HttpResponse):
-        return response
-    retry_after = response.headers.get("Retry-After")
-    context = _refusal(json.loads(response.content), retry_after)
-    page = _page("share_problem.html", response.status_code, token, context)
-    if retry_after is not None:
-        page.headers["Retry-After"] = retry_after
-    return page
+class SharePageRenderer(BaseRenderer):
+    """Renders what the API says of a share, or a problem, as a page."""
 
+    media_type = "text/html"
+    format = "html"
+    charset = "utf-8"
 
-def _page(template: str, status: int, token: str, context: dict[str, Any]) -> HttpResponse:
-    html = render_to_string(f"files/{template}", _limits() | context | {"token": token})
-    return HttpResponse(html, status=status, headers={"Content-Security-Policy": _policy()})
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> str:
+        context = renderer_context or {}
+        response = context["response"]
+        if response.status_code >= 400:
+            template = "share_problem.html"
+            shown = _refusal(data, response.headers.get("Retry-After"))
+        else:
+            template, shown = "share.html", _details(data)
+        token = {"token": context["kwargs"]["token"]}
+        return render_to_string(f"files/{template}", _limits() | shown | token)
 
 
 def _limits() -> dict[str, int]:
@@ -104,7 +108,7 @@ def _refusal(problem: dict[str, Any], retry_after: str | None) -> dict[str, Any]
     }
 
 
-def _policy() -> str:
+def policy() -> str:
     """Return the Content-Security-Policy: this service's own files, and PUTs to the store.
 
     Browsers hold the redirect of a form against `form-action` too, hence the store's origin there.

@@ -21,6 +21,7 @@ from files.api.links import absolute
 from files.api.pagination import EventsQuery, page
 from files.api.parsers import StrictJSONParser
 from files.api.serializers import CommitSerializer, DownloadQuery, SignedUploadSerializer
+from files.api.share_page import SharePageRenderer
 from files.api.share_serializers import (
     PASSWORD_LENGTH_MAX,
     CreateShareRequest,
@@ -72,10 +73,10 @@ class ShareViewSet(StrictViewSet):
         return page(request, found, self.query, ShareEventSerializer, by="at")
 
 
-class VisitViewSet(StrictViewSet):
-    """What a share opens, without an account.
+class SharedFileViewSet(StrictViewSet):
+    """The file that a share opens to whoever has its token, without an account.
 
-    Where `has_page`, a client that prefers HTML gets the answer as a page.
+    Where `has_page`, a client that prefers HTML gets a page.
     """
 
     authentication_classes = ()
@@ -137,14 +138,17 @@ class VisitViewSet(StrictViewSet):
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         self.page_preferred = self.has_page and share_page.is_preferred(request)
-        return super().perform_content_negotiation(request, force or self.page_preferred)
+        if self.page_preferred:
+            return SharePageRenderer(), SharePageRenderer.media_type
+        return super().perform_content_negotiation(request, force)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
         if self.page_preferred:
-            response = share_page.render(response, kwargs["token"])
+            response.headers["Content-Security-Policy"] = share_page.policy()
         if self.has_page:
             patch_vary_headers(response, ["Accept"])
-        return super().finalize_response(request, response, *args, **kwargs)
+        return response
 
     def _open_share(self, token: str) -> ShareAccess:
         return share_access.open_by_token(

@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from files.api.share_views import ShareViewSet, VisitViewSet
+from files.api.share_views import SharedFileViewSet, ShareViewSet
 from files.api.views import FileViewSet, UploadViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -11,9 +11,9 @@ router.register("files", FileViewSet, basename="file")
 router.register("uploads", UploadViewSet, basename="upload")
 router.register("shares", ShareViewSet, basename="share")
 
-_visit = VisitViewSet.as_view({"get": "retrieve"}, has_page=True)
+_shared = SharedFileViewSet.as_view({"get": "retrieve"}, has_page=True)
 # HEAD is left out of the download: it would be counted as one.
-_download = VisitViewSet.as_view(
+_download = SharedFileViewSet.as_view(
     {"get": "download", "post": "download_with_password"},
     http_method_names=["get", "post"],
     has_page=True,
@@ -21,8 +21,8 @@ _download = VisitViewSet.as_view(
 
 urlpatterns = [
     *router.urls,
-    path("s/<str:token>", _visit, name="visit"),
-    path("s/<str:token>/download", _download, name="visit-download"),
-    path("s/<str:token>/init-upload", VisitViewSet.as_view({"post": "init_upload"})),
-    path("s/<str:token>/commit", VisitViewSet.as_view({"post": "commit"})),
+    path("s/<str:token>", _shared, name="shared-file"),
+    path("s/<str:token>/download", _download, name="shared-file-download"),
+    path("s/<str:token>/init-upload", SharedFileViewSet.as_view({"post": "init_upload"})),
+    path("s/<str:token>/commit", SharedFileViewSet.as_view({"post": "commit"})),
 ]

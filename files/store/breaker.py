@@ -1,7 +1,7 @@
-"""Who may ask the store now: a bulkhead and a circuit breaker, for `object_store` only.
+"""Bulkhead and circuit breaker around store calls.
 
-A store that hangs must not hold every thread of the server, and one that keeps failing is left
-alone for some seconds. Nothing here talks to the store.
+A store that hangs must not hold every thread of the server, and one that keeps failing is not asked
+for some seconds.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
 from files.exceptions import StoreUnavailableError
 
 FAILURES_TO_OPEN = 5
-"""So many failed calls in a row, and the store is not asked …"""
+"""Consecutive failures that open the breaker."""
 OPEN_SECONDS = 5
-"""… for so many seconds. Then one call at a time tries whether it answers."""
+"""Seconds it stays open; then one call probes."""
 _STALLED = 1.0
-"""Seconds without the end of any call, after which nobody waits for one."""
+"""Seconds in which no call ends, after which callers no longer wait for a slot."""
 
 
 class StoreBreaker:

@@ -1,8 +1,9 @@
-"""The only module that talks to the store in a request, by the minio SDK, in S3's own terms.
+"""Calls to the store by the minio SDK, in S3's own terms.
 
-What is not there is a value; everything else that goes wrong is StoreUnavailableError, within the
-timeout, and only that. No call may be made inside a database transaction. Signing is `presign`'s.
-The SDK's multipart calls begin with an underscore; its version is pinned, and tests hold them.
+A missing object is returned as None. Every other failure raises StoreUnavailableError within the
+timeout, except ObjectUnreadableError, LocalReadError, LocalWriteError and ContentMismatchError,
+which name their cause. No call may be made inside a database transaction. The SDK's multipart calls
+begin with an underscore; its version is pinned, and tests hold them.
 """
 
 from __future__ import annotations
@@ -51,19 +52,19 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
 _PARTS_OF_A_PAGE = 10_000
-"""As many as there may be: for each page MinIO reads all of them. Others give 1,000 at a time."""
+"""All there can be: MinIO reads all of them for each page. Other stores give 1,000 at a time."""
 
 
 class LocalWriteError(OSError):
-    """What the store gave could not be written where it was to go; the cause says why."""
+    """The local file could not be written; the cause says why."""
 
 
 class LocalReadError(OSError):
-    """What the store was to get could not be read where it comes from; the cause says why."""
+    """The local file could not be read; the cause says why."""
 
 
 class ContentMismatchError(Exception):
-    """What the store was to get has not the checksum, or the size, that was said of it."""
+    """The local file does not match the declared size or SHA-256."""
 
 
 class ObjectStore:
@@ -108,8 +109,8 @@ class ObjectStore:
     ) -> str | None:
         """Read that very version, in bounded memory, and return `sha256:<hex>`; None if it is gone.
 
-        `progress` is called with the number of bytes of each piece. `unhurried` bounds each wait
-        for the store by the timeout, not the whole. S3 GetObject.
+        `progress` is called with the number of bytes of each piece. `per_read_timeout_only` bounds
+        each wait by the timeout instead of the whole call. S3 GetObject.
         """
         with self._call("sha256", per_read_timeout_only=per_read_timeout_only):
             return self._read(key, version_id, lambda piece: None, progress)
@@ -122,7 +123,7 @@ class ObjectStore:
         into: IO[bytes],
         progress: Callable[[int], object] | None = None,
     ) -> str | None:
-        """Write that very version `into` a file, else as `sha256` does, unhurried.
+        """Write that very version `into` a file, else as `sha256` with `per_read_timeout_only`.
 
         Raises `LocalWriteError` where the file does not take it.
         """
@@ -218,7 +219,7 @@ class ObjectStore:
                 if error.code == "NoSuchUpload":
                     return False
                 raise
-            # S3 may answer 200 and then, in the body, an error.
+            # S3 may response 200 and then, in the body, an error.
             if not result.etag or result.object_name != key:
                 raise MalformedResponseError("not the result of a completion")
             return True
@@ -251,18 +252,18 @@ class ObjectStore:
         progress: Callable[[int], object] | None,
     ) -> str | None:
         try:
-            answer = self._client.get_object(self._bucket, key, version_id=version_id)
+            response = self._client.get_object(self._bucket, key, version_id=version_id)
         except S3Error as error:
             if is_not_there(error):
                 return None
             self._refuse_unreadable(error)
             raise
         try:
-            if answer.headers.get("x-amz-version-id") != version_id:
+            if response.headers.get("x-amz-version-id") != version_id:
                 raise MalformedResponseError("another version")
-            left = length(answer.headers)
+            left = length(response.headers)
             digest = hashlib.sha256()
-            while piece := answer.read(_CHUNK, decode_content=False):
+            while piece := response.read(_CHUNK, decode_content=False):
                 digest.update(piece)
                 write(piece)
                 left -= len(piece)
@@ -271,17 +272,17 @@ class ObjectStore:
             if left:
                 raise MalformedResponseError("not of the length announced")
         finally:
-            answer.close()
+            response.close()
         return checksums.from_digest(digest.digest())
 
     def _stat(self, key: str, version_id: str | None) -> ObjectVersion:
-        answer = self._client.stat_object(
+        response = self._client.stat_object(
             self._bucket,
             key,
             version_id=version_id,
             extra_headers={"x-amz-checksum-mode": "ENABLED"},
         )
-        return object_version(key, answer.metadata or {}, version_id)
+        return object_version(key, response.metadata or {}, version_id)
 
     def _refuse_unreadable(self, error: S3Error) -> None:
         """Raise ObjectUnreadable where a 400 is about the object: the bucket itself answers."""
@@ -325,9 +326,9 @@ def _write(file: IO[bytes], piece: bytes) -> None:
 
 
 class _VerifyingReader:
-    """A file of which the last bytes are given only when all of them have the checksum.
+    """Withholds the last chunk until the SHA-256 of the whole file matches.
 
-    So the store gets no whole object of other bytes, and the file is read once.
+    So a wrong file never becomes an object, and the file is read once.
     """
 
     def __init__(self, file: BinaryIO, *, size: int, checksum: str) -> None:

@@ -1,7 +1,4 @@
-"""What the answers of the store say, and which of them cannot be used; for `object_store` only.
-
-Asks the store nothing itself.
-"""
+"""What the store's responses say, as values, and which of them are malformed."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from files.store import transport
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """One object version, as the store's answer to HEAD describes it. `size` is in bytes."""
+    """One object version, as the store's response to HEAD describes it. `size` is in bytes."""
 
     key: str
     version_id: str
@@ -46,23 +43,23 @@ class BucketState:
 
 
 class MalformedResponseError(Exception):
-    """The store answered with success, and not with what such an answer must have."""
+    """A 2xx response without a header or field that it must have."""
 
 
 def reason(error: BaseException | None) -> str | None:
     if isinstance(error, S3Error):
         return f"{error.response.status} {error.code}"
     if isinstance(error, MalformedResponseError):
-        return f"unusable answer: {error}"
+        return f"malformed response: {error}"
     return None if error is None else transport.reason(error)
 
 
 def is_not_there(error: S3Error) -> bool:
-    answer = error.response
-    if answer.status == 405:
+    response = error.response
+    if response.status == 405:
         # A version id that is a delete marker's.
-        return answer.headers.get("x-amz-delete-marker") == "true"
-    return answer.status == 404 and error.code in ("NoSuchKey", "NoSuchVersion")
+        return response.headers.get("x-amz-delete-marker") == "true"
+    return response.status == 404 and error.code in ("NoSuchKey", "NoSuchVersion")
 
 
 def length(headers: Mapping[str, str]) -> int:

@@ -1,8 +1,8 @@
-"""HTTP to the store: a urllib3 pool in which every wait on the network ends with the caller's time.
+"""A urllib3 pool with one deadline for the whole call, not one timeout per read.
 
-Knows nothing of buckets and objects; for `object_store` and `store_setup` only. urllib3's own
-timeouts bound each wait, so that a peer that sends a byte now and then holds its caller for ever;
-here each wait is bounded by what is left until the end of the whole call.
+Knows nothing of buckets and objects. urllib3's own timeouts bound each wait, so that a peer that
+sends a byte now and then holds its caller for ever; here each wait is bounded by what is left until
+the deadline.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from urllib3.response import BaseHTTPResponse
 
 from files.store.config import StoreConfig
 
-# It would add a line with path and query for each attempt; `object_store` says what came of a call.
+# It would add a line with path and query for each attempt; `client` logs how a call ended.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 _ATTEMPTS = 3
@@ -86,8 +86,8 @@ def _next_wait() -> float:
 
 
 def reason(error: BaseException) -> str:
-    """Name what went wrong by classes only: messages of urllib3 and the SDK carry whole answers
-    and URLs."""
+    """Name what went wrong by classes only: messages of urllib3 and the SDK carry whole
+    responses and URLs."""
     if isinstance(error, MaxRetryError) and error.reason is not None:
         error = error.reason
     return type(error).__name__
@@ -112,25 +112,25 @@ class _Socket(io.RawIOBase):
         super().close()
 
 
-class _Answer(io.BufferedReader):
+class _ResponseReader(io.BufferedReader):
     """http.client takes the end of the connection as the end of the headers; here it is an error,
-    so that an answer cut anywhere before the empty line is never taken for a whole one."""
+    so that a response cut anywhere before the empty line is never taken for a whole one."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line = super().readline(size)
         if not line.endswith(b"\n") and (size is None or size < 0 or len(line) < size):
-            raise http.client.RemoteDisconnected("the answer ends within its headers")
+            raise http.client.RemoteDisconnected("the response ends within its headers")
         return line
 
 
 class _ResponseSource:
-    """What http.client asks of a socket to read an answer from."""
+    """What http.client asks of a socket to read a response from."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
 
-    def makefile(self, _mode: str) -> _Answer:
-        return _Answer(_Socket(self._socket))
+    def makefile(self, _mode: str) -> _ResponseReader:
+        return _ResponseReader(_Socket(self._socket))
 
 
 class _Response(http.client.HTTPResponse):
@@ -234,7 +234,7 @@ class _Retry(Retry):
 
 
 def pool(*, secure: bool, connections: int) -> PoolManager:
-    """Return a pool for many threads; requests are made in `time_limit` or `wait_limit`."""
+    """Return a pool for many threads; requests need a `deadline` or a `read_timeout`."""
     options: dict[str, Any] = {}
     if secure:
         options["ssl_context"] = ssl.create_default_context()

@@ -1,4 +1,4 @@
-"""What holds for every request and answer, whichever part of Django makes the answer."""
+"""What holds for every request and response, whichever part of Django makes the response."""
 
 from __future__ import annotations
 
@@ -10,18 +10,37 @@ from django.http.response import HttpResponseBase
 
 from remotedrive.http import problems, request_id
 
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-def uniform(
-    get_response: Callable[[HttpRequest], HttpResponseBase],
-) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Read everything as UTF-8, and make a problem document of Django's bare 405."""
+
+def begin_request_id(get_response: GetResponse) -> GetResponse:
+    """Give the request its id under `runserver`, which has no ASGI layer to do so."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        # Django believes a charset of the Content-Type, also one that is no text's: `base64`.
-        request.encoding = "utf-8"
         if isinstance(request, WSGIRequest):
-            # `runserver` has no layer before this one that gives requests their ids.
             request_id.begin(request.headers.get("X-Request-ID"))
+        return get_response(request)
+
+    return middleware
+
+
+def normalize_encoding(get_response: GetResponse) -> GetResponse:
+    """Read every request as UTF-8.
+
+    Django takes the charset that the Content-Type names, also one that is none, as `base64`.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        request.encoding = "utf-8"
+        return get_response(request)
+
+    return middleware
+
+
+def problem_for_405(get_response: GetResponse) -> GetResponse:
+    """Make a problem document of Django's bare 405."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         if response.status_code == 405 and response.get("Content-Type") != problems.CONTENT_TYPE:
             allowed = response.headers["Allow"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from files.store.ops import examination, questions
+from files.store.ops import examination, lifecycle, questions
 from files.store.ops.probe import Probe, StoreResponse
 from files.store.presign import PresignedURL, Presigner
 from tests.support.doctor import doctor, nothing_left
@@ -86,7 +86,7 @@ def test_a_rule_is_read_whatever_else_it_says(rule: str, deletes: bool, namespac
         + "".join(f"</{name}>" for name in reversed(left_open))
         + "</Rule></LifecycleConfiguration>"
     )
-    assert questions._deletes_versions(xml.encode()) is deletes
+    assert lifecycle.deletes_versions(xml.encode()) is deletes
 
 
 def test_a_bucket_that_anyone_may_read_is_found(

@@ -22,6 +22,7 @@ from django.urls import path
 SECRET_KEY = "for tests, of no use elsewhere, long enough"
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "tests.support.asgi_project"
+SECRET_PATHS = ["/s/"]
 USE_TZ = True
 THREADS = int(os.environ.get("THREADS", "2"))
 BODY_LIMIT = 64 * 1024

@@ -49,7 +49,7 @@ class Check:
 
 
 DECLARED: list[Check] = []
-"""All checks so far, in their order."""
+"""Every declared check, in order."""
 
 
 def check(
@@ -87,25 +87,25 @@ class Examination:
         return self.found(key, self.probe.put(self.url_to_put(key), DATA))
 
     def kept_bound(self, name: str) -> ObjectVersion:
-        """The same, with the checksum signed."""
+        """PUT the data with the checksum signed, and find it."""
         key = self.probe.key(name)
-        reply = self.probe.put(self.url_to_put(key, CHECKSUM), DATA)
-        if reply.status != 200:
+        response = self.probe.put(self.url_to_put(key, CHECKSUM), DATA)
+        if response.status != 200:
             raise CheckFailedError(
-                f"a PUT with the checksum headers and If-None-Match got {reply.text}",
+                f"a PUT with the checksum headers and If-None-Match got {response.text}",
                 "Uploads with a checksum do not work with this store.",
             )
-        return self.found(key, reply)
+        return self.found(key, response)
 
-    def found(self, key: str, reply: StoreResponse) -> ObjectVersion:
-        found = self.probe.service.head(key) if reply.status == 200 else None
+    def found(self, key: str, response: StoreResponse) -> ObjectVersion:
+        found = self.probe.service.head(key) if response.status == 200 else None
         if found is None:
-            raise CheckFailedError(f"a presigned PUT got {reply.text}, and nothing is kept")
+            raise CheckFailedError(f"a presigned PUT got {response.text}, and nothing is kept")
         return found
 
-    def refused(self, key: str, reply: StoreResponse) -> None:
-        if not 400 <= reply.status < 500 or self.probe.service.head(key) is not None:
-            raise CheckFailedError(f"a PUT that must be refused got {reply.text}")
+    def refused(self, key: str, response: StoreResponse) -> None:
+        if not 400 <= response.status < 500 or self.probe.service.head(key) is not None:
+            raise CheckFailedError(f"a PUT that must be refused got {response.text}")
 
     def part_sizes(self, key: str, upload_id: str) -> list[int]:
         parts = self.probe.service.list_parts(key, upload_id=upload_id) or []

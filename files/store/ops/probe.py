@@ -1,7 +1,7 @@
 """What `doctor` asks the store with: from outside as a client, from inside as the service.
 
 Everything it makes lies under one prefix of its own, and `clean_up` removes every version of it.
-It judges nothing: that is `store_checks`'.
+It judges nothing; the checks do.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class StoreResponse:
 
 
 class Probe:
-    """Throw-away objects in the store of `config`. Calls are made in a `time_limit`."""
+    """Throw-away objects in the store of `config`. Calls need a `transport.deadline`."""
 
     def __init__(self, config: StoreConfig) -> None:
         self.config = config

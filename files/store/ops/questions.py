@@ -7,7 +7,6 @@ URL.
 from __future__ import annotations
 
 import time
-from xml.etree import ElementTree
 
 from files.store.ops.examination import (
     CHECKSUM,
@@ -18,6 +17,7 @@ from files.store.ops.examination import (
     Examination,
     check,
 )
+from files.store.ops.lifecycle import deletes_versions
 from files.store.ops.probe import EXPIRES_IN, StoreResponse, reason
 
 CLOCK_NOTE = 30
@@ -102,7 +102,7 @@ def lifecycle(at: Examination) -> str:
             f"the rules cannot be read ({reason(error)})",
             "Make sure that no rule deletes noncurrent versions: it would delete committed bytes.",
         ) from error
-    if rules is not None and _deletes_versions(rules):
+    if rules is not None and deletes_versions(rules):
         raise CheckFailedError("a rule deletes versions that are not the newest")
     return "no rule deletes noncurrent versions"
 
@@ -116,9 +116,11 @@ def lifecycle(at: Examination) -> str:
 def upload(at: Examination) -> str:
     """A presigned PUT to `MINIO_PUBLIC_ENDPOINT` arrives where the service looks."""
     key = at.probe.key("upload")
-    reply = at.probe.put(at.url_to_put(key), DATA)
-    if reply.status != 200:
-        raise CheckFailedError(f"a presigned PUT to {at.config.public_endpoint} got {reply.text}")
+    response = at.probe.put(at.url_to_put(key), DATA)
+    if response.status != 200:
+        raise CheckFailedError(
+            f"a presigned PUT to {at.config.public_endpoint} got {response.text}"
+        )
     found = at.probe.service.head(key)
     if found is None or found.size != len(DATA):
         raise CheckFailedError(
@@ -135,9 +137,9 @@ def upload(at: Examination) -> str:
 def download(at: Examination) -> str:
     """A presigned GET gives the bytes back."""
     found = at.kept("download")
-    reply = at.probe.send("GET", at.probe.url_to_get(found.key, found.version_id))
-    if (reply.status, reply.body) != (200, DATA):
-        raise CheckFailedError(f"a presigned GET got {_seen(reply, DATA)}")
+    response = at.probe.send("GET", at.probe.url_to_get(found.key, found.version_id))
+    if (response.status, response.body) != (200, DATA):
+        raise CheckFailedError(f"a presigned GET got {_seen(response, DATA)}")
     return "a presigned GET gives the same bytes"
 
 
@@ -149,26 +151,26 @@ def download(at: Examination) -> str:
 def overrides(at: Examination) -> str:
     """The URL's content type and file name replace those of the PUT."""
     found = at.kept("overrides")
-    reply = at.probe.send("GET", at.probe.url_to_get(found.key, found.version_id))
-    kind = reply.headers.get("content-type", "").partition(";")[0]
-    disposition = reply.headers.get("content-disposition", "")
-    if (reply.status, kind) != (200, "text/plain") or "doctor.txt" not in disposition:
+    response = at.probe.send("GET", at.probe.url_to_get(found.key, found.version_id))
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    disposition = response.headers.get("content-disposition", "")
+    if (response.status, kind) != (200, "text/plain") or "doctor.txt" not in disposition:
         raise CheckFailedError("a URL's content type and file name do not replace those of the PUT")
     return "a URL's content type and file name replace those of the PUT"
 
 
 @check(
     "signature",
-    "Whoever knows or guesses a key can read or write files. Is the bucket public?",
+    "Whoever knows or guesses a key can read or write files. Make the bucket private.",
 )
 def signature(at: Examination) -> str:
     """A changed or missing signature is refused."""
     found = at.kept("signature")
     for url in (_forged(at.probe.url_to_get(found.key, found.version_id)), None):
         url = url or f"{at.config.public_endpoint}/{at.config.bucket}/{found.key}"
-        reply = at.probe.send("GET", url)
-        if reply.status < 400:
-            raise CheckFailedError(f"a GET without a valid signature got {reply.text}")
+        response = at.probe.send("GET", url)
+        if response.status < 400:
+            raise CheckFailedError(f"a GET without a valid signature got {response.text}")
     key = at.probe.key("forged")
     at.refused(key, at.probe.send("PUT", _forged(at.url_to_put(key).url), body=DATA))
     return "a changed or missing signature is refused"
@@ -176,7 +178,7 @@ def signature(at: Examination) -> str:
 
 @check(
     "length",
-    "Clients can store more bytes than they announced.",
+    "Clients can store more bytes than they announced. Use another store.",
 )
 def length(at: Examination) -> str:
     """A body of another length than signed is refused."""
@@ -217,21 +219,21 @@ def algorithm(at: Examination) -> str:
 def once(at: Examination) -> str:
     """`If-None-Match: *` refuses a second PUT. A store that takes it is a note."""
     found = at.kept_bound("once")
-    reply = at.probe.put(at.url_to_put(found.key, CHECKSUM), DATA)
-    if reply.status < 300:
+    response = at.probe.put(at.url_to_put(found.key, CHECKSUM), DATA)
+    if response.status < 300:
         raise CheckNotedError(
             "a second PUT with If-None-Match: * is accepted",
             "An upload URL can be used again until it expires. It costs space and changes no"
             " committed bytes.",
         )
-    if reply.status >= 500:
-        raise CheckFailedError(f"a second PUT with If-None-Match: * got {reply.text}")
-    return f"a second PUT with If-None-Match: * is refused ({reply.text})"
+    if response.status >= 500:
+        raise CheckFailedError(f"a second PUT with If-None-Match: * got {response.text}")
+    return f"a second PUT with If-None-Match: * is refused ({response.text})"
 
 
 @check(
     "pinned",
-    "A later PUT takes the committed bytes away.",
+    "A later PUT takes the committed bytes away. Use another store.",
 )
 def pinned(at: Examination) -> str:
     """A version stays readable after an overwrite."""
@@ -239,9 +241,11 @@ def pinned(at: Examination) -> str:
     if at.probe.put(at.url_to_put(first.key), OTHER).status != 200:
         raise CheckFailedError("an object cannot be overwritten, so nothing can be said")
     second = at.probe.service.head(first.key)
-    reply = at.probe.send("GET", at.probe.url_to_get(first.key, first.version_id))
-    if second is None or second.version_id == first.version_id or reply.body != DATA:
-        raise CheckFailedError(f"after an overwrite the version before it got {_seen(reply, DATA)}")
+    response = at.probe.send("GET", at.probe.url_to_get(first.key, first.version_id))
+    if second is None or second.version_id == first.version_id or response.body != DATA:
+        raise CheckFailedError(
+            f"after an overwrite the version before it got {_seen(response, DATA)}"
+        )
     return "a version stays readable after an overwrite"
 
 
@@ -254,23 +258,23 @@ def pinned(at: Examination) -> str:
 def copy_source(at: Examination) -> str:
     """`x-amz-copy-source` on a presigned PUT copies nothing. Without an upload key it is a note."""
     source, key = at.kept("source"), at.probe.key("copy")
-    reply = at.probe.put(
+    response = at.probe.put(
         at.url_to_put(key, size=0),
         b"",
         x_amz_copy_source=f"/{at.config.bucket}/{source.key}",
     )
-    if reply.status >= 500:
-        raise CheckFailedError(f"could not be told: {reply.text}")
+    if response.status >= 500:
+        raise CheckFailedError(f"could not be told: {response.text}")
     copied = at.probe.service.head(key)
     if copied is not None and copied.size:
         raise CheckFailedError("a presigned PUT with x-amz-copy-source is carried out as a copy")
     if not at.config.upload_access_key:
         raise CheckNotedError(
-            f"this store refuses x-amz-copy-source on a presigned PUT ({reply.text})",
+            f"this store refuses x-amz-copy-source on a presigned PUT ({response.text})",
             "Safe while it goes on doing so: the key that signs uploads may read. Set"
             " MINIO_UPLOAD_ACCESS_KEY, and it does not depend on the store.",
         )
-    return f"x-amz-copy-source on a presigned PUT copies nothing ({reply.text})"
+    return f"x-amz-copy-source on a presigned PUT copies nothing ({response.text})"
 
 
 @check(
@@ -287,9 +291,9 @@ def upload_key(at: Examination) -> str:
         )
     found = at.kept("secret")
     url = at.probe.url_to_get(found.key, found.version_id, at.probe.uploads)
-    reply = at.probe.send("GET", url)
-    if reply.status != 403:
-        raise CheckFailedError(f"a GET signed with it got {reply.text}")
+    response = at.probe.send("GET", url)
+    if response.status != 403:
+        raise CheckFailedError(f"a GET signed with it got {response.text}")
     return "cannot read"
 
 
@@ -304,16 +308,16 @@ def multipart(at: Examination) -> str:
     signed = at.probe.uploads.part(
         key, upload_id=upload_id, part_number=1, size=len(DATA), expires_in=EXPIRES_IN
     )
-    reply = at.probe.put(signed, DATA + b"!")
-    if not 400 <= reply.status < 500 or at.part_sizes(key, upload_id):
-        raise CheckFailedError(f"a part of another length than signed got {reply.text}")
-    reply = at.probe.put(signed, DATA)
-    if reply.status != 200 or at.part_sizes(key, upload_id) != [len(DATA)]:
-        raise CheckFailedError(f"a presigned part got {reply.text}, or is not listed")
+    response = at.probe.put(signed, DATA + b"!")
+    if not 400 <= response.status < 500 or at.part_sizes(key, upload_id):
+        raise CheckFailedError(f"a part of another length than signed got {response.text}")
+    response = at.probe.put(signed, DATA)
+    if response.status != 200 or at.part_sizes(key, upload_id) != [len(DATA)]:
+        raise CheckFailedError(f"a presigned part got {response.text}, or is not listed")
     if not at.probe.complete_multipart(key):
         raise CheckFailedError("an upload whose parts are listed cannot be completed")
     found = at.probe.service.head(key)
-    if found is None or at.probe.service.sha256(key, version_id=found.version_id) != (CHECKSUM):
+    if found is None or at.probe.service.sha256(key, version_id=found.version_id) != CHECKSUM:
         raise CheckFailedError("a completed upload does not read back as its parts")
     return "begun, sent, listed, completed and read back; a wrong length is refused"
 
@@ -346,12 +350,12 @@ def cors(at: Examination) -> str:
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": ",".join(names),
     }
-    reply = at.probe.send("OPTIONS", signed.url, headers=asked)
-    methods = _listed(reply, "access-control-allow-methods")
-    allowed = _listed(reply, "access-control-allow-headers")
+    response = at.probe.send("OPTIONS", signed.url, headers=asked)
+    methods = _listed(response, "access-control-allow-methods")
+    allowed = _listed(response, "access-control-allow-headers")
     if not (
-        reply.status < 300
-        and reply.headers.get("access-control-allow-origin") in ("*", at.origin)
+        response.status < 300
+        and response.headers.get("access-control-allow-origin") in ("*", at.origin)
         and methods & {"*", "put"}
         and ("*" in allowed or allowed.issuperset(names))
     ):
@@ -367,33 +371,10 @@ def _forged(url: str) -> str:
     return url[:-1] + ("0" if url[-1] != "0" else "1")
 
 
-def _listed(reply: StoreResponse, header: str) -> set[str]:
-    return {item.strip().lower() for item in reply.headers.get(header, "").split(",")}
+def _listed(response: StoreResponse, header: str) -> set[str]:
+    return {item.strip().lower() for item in response.headers.get(header, "").split(",")}
 
 
-def _seen(reply: StoreResponse, expected: bytes) -> str:
-    other = reply.status == 200 and reply.body != expected
-    return f"{reply.text} and other bytes" if other else reply.text
-
-
-def _deletes_versions(rules: bytes) -> bool:
-    """Say whether a rule in force under `uploads/` deletes versions that a file may be pinned to.
-
-    A rule for some tags counts: whoever uploads can tag. S3 LifecycleRule; the elements after the
-    first are MinIO's.
-    """
-    # The operator's own store says this, and the SDK parses its every answer in the same way.
-    root = ElementTree.fromstring(rules)  # noqa: S314
-    for rule in root.iterfind("{*}Rule"):
-        prefix = next((found.text or "" for found in rule.iterfind(".//{*}Prefix")), "")
-        reaches = prefix.startswith("uploads/") or "uploads/".startswith(prefix)
-        deletes = any(
-            rule.find(f".//{{*}}{name}") is not None
-            for name in ("NoncurrentVersionExpiration", "DelMarkerExpiration")
-        ) or any(
-            (found.text or "").strip().lower() == "true"
-            for found in rule.iterfind(".//{*}ExpiredObjectAllVersions")
-        )
-        if rule.findtext("{*}Status") == "Enabled" and reaches and deletes:
-            return True
-    return False
+def _seen(response: StoreResponse, expected: bytes) -> str:
+    other = response.status == 200 and response.body != expected
+    return f"{response.text} and other bytes" if other else response.text
