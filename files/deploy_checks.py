@@ -41,7 +41,8 @@ NO_PROXY = Warning(
     "PUBLIC_URL is https, and TRUSTED_PROXIES is not set: the service cannot tell http from https, "
     "so it neither refuses the one nor sends HSTS, and takes the proxy's address for everyone's.",
     hint="Set TRUSTED_PROXIES to the address or network from which the proxy reaches the service, "
-    "and let the proxy set X-Forwarded-For and X-Forwarded-Proto.",
+    "and let the proxy set X-Forwarded-For and X-Forwarded-Proto: https. Where https is redirected "
+    "to itself for ever, the one or the other is wrong.",
     id="files.W006",
 )
 STORE_OUT_OF_REACH = Warning(

@@ -16,6 +16,8 @@ from remotedrive.serving.application import Application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
 django.setup(set_prefix=False)
 
+_PROTO = b"x-forwarded-proto"
+
 
 def _application() -> Any:
     direct: Any = Application(
@@ -23,7 +25,25 @@ def _application() -> Any:
     )
     if not settings.TRUSTED_PROXIES:
         return direct
-    return ProxyHeadersMiddleware(direct, trusted_hosts=settings.TRUSTED_PROXIES)
+    return _normalize_proto(ProxyHeadersMiddleware(direct, trusted_hosts=settings.TRUSTED_PROXIES))
+
+
+def _normalize_proto(application: Any) -> Any:
+    """Reduce `X-Forwarded-Proto` to its left-most value in lower case: what the client spoke.
+
+    Proxies in a row write `https,http`, and some `HTTPS`; uvicorn takes neither.
+    """
+
+    async def normalized(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            values = [value for name, value in scope["headers"] if name == _PROTO]
+            if values:
+                first = values[0].partition(b",")[0].strip().lower()
+                others = [header for header in scope["headers"] if header[0] != _PROTO]
+                scope = {**scope, "headers": [*others, (_PROTO, first)]}
+        await application(scope, receive, send)
+
+    return normalized
 
 
 application = _application()

@@ -220,6 +220,8 @@ JWT_SECRET_OLD = _env.optional_secret("JWT_SECRET_OLD", at_least=32)
 JWT_ISSUER = _env.optional("JWT_ISSUER")
 JWT_AUDIENCE = _env.optional("JWT_AUDIENCE")
 JWT_CREATE_USERS = _env.boolean("JWT_CREATE_USERS", default=False)
+JWT_LEEWAY = _env.integer("JWT_LEEWAY", default=10, at_least=0, at_most=300)
+"""Seconds by which the clock of whoever issues tokens may differ from this host's."""
 
 # Store
 

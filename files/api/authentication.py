@@ -78,6 +78,7 @@ def _decode(token: str, secret: str) -> dict[str, Any]:
         algorithms=["HS256"],
         issuer=settings.JWT_ISSUER,
         audience=settings.JWT_AUDIENCE,
+        leeway=settings.JWT_LEEWAY,
         options={
             "require": ["exp", "sub"],
             "verify_aud": settings.JWT_AUDIENCE is not None,

@@ -23,15 +23,21 @@ _MEDIA_TYPE = re.compile(
     rf"{_TOKEN}/{_TOKEN}(?:[ \t]*+;[ \t]*+(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?+)*+"
 )
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-_BIDI_CONTROLS = frozenset(
-    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
+# Overrides, embeddings and isolates reorder what follows; the marks (U+200E, U+200F, U+061C), which
+# phones put into names, do not.
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SIGNLESS_OFFSET = re.compile(r"(.+[Tt ][0-9:.,]{4,}) ([0-9]{2}(?::?[0-9]{2})?)")
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses members it does not know, by name."""
+    """A serializer that refuses members it does not know, by name.
+
+    An optional member that is null counts as not given, unless its field allows null.
+    """
 
     def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            data = {name: value for name, value in data.items() if not self._is_unset(name, value)}
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
         if unknown:
             raise serializers.ValidationError(
@@ -41,6 +47,12 @@ class StrictSerializer(serializers.Serializer[Any]):
                 }
             )
         return super().to_internal_value(data)
+
+    def _is_unset(self, name: str, value: Any) -> bool:
+        if value is not None or name not in self.fields:
+            return False
+        field = self.fields[name]
+        return not field.required and not field.allow_null
 
 
 class StringField(serializers.CharField):
@@ -138,9 +150,9 @@ class FilenameField(StringField):
     """A file's name as the person gave it, in Unicode NFC; only what is dangerous is refused."""
 
     default_error_messages = {
-        "length": "It must have 1 to 255 characters and at most 255 bytes of UTF-8.",
+        "length": "It must have 1 to 255 characters.",
         "characters": "Control characters, bidi controls, '/' and '\\' are not allowed.",
-        "reserved": "'.', '..' and white space alone are not names.",
+        "reserved": "'.', '..', and blanks and marks alone are not names.",
     }
 
     def to_internal_value(self, data: Any) -> str:
@@ -150,9 +162,10 @@ class FilenameField(StringField):
             for character in name
         ):
             self.fail("characters")
-        if not 1 <= len(name) <= 255 or len(name.encode()) > 255:
+        if not 1 <= len(name) <= 255:
             self.fail("length")
-        if name in (".", "..") or not name.strip():
+        visible = "".join(character for character in name if not _is_invisible(character))
+        if visible in ("", ".", ".."):
             self.fail("reserved")
         return name
 
@@ -161,6 +174,11 @@ def _is_control(character: str) -> bool:
     # Cc: controls; Cs: lone surrogates, which have no UTF-8; Zl and Zp: line and paragraph
     # separators, which end a line as LF does.
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _is_invisible(character: str) -> bool:
+    # Cf: marks and joiners, which have no width of their own.
+    return character.isspace() or unicodedata.category(character) == "Cf"
 
 
 class TimeField(StringField):
@@ -179,6 +197,18 @@ class TimeField(StringField):
             return time.astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail("invalid_time")
+
+
+class QueryTimeField(TimeField):
+    """A point in time in a query string, where an unencoded `+` arrives as a blank."""
+
+    default_error_messages = {
+        "invalid_time": "A time like 2026-01-31T12:00:00Z is required, with Z or an offset, whose "
+        "+ is written %2B."
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]
+        return super().to_internal_value(_SIGNLESS_OFFSET.sub(r"\1+\2", data))
 
 
 class QueryIntegerField(IntegerField):

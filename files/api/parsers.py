@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections.abc import Mapping
@@ -34,10 +35,13 @@ class StrictJSONParser(BaseParser):
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """Return the JSON object in `content` (UTF-8); raises `ParseError` with what is wrong."""
+    """Return the JSON object in `content` (UTF-8); raises `ParseError` with what is wrong.
+
+    A byte order mark before it is skipped (RFC 8259, section 8.1).
+    """
     try:
         value = json.loads(
-            content.decode("utf-8"),
+            content.removeprefix(codecs.BOM_UTF8).decode("utf-8"),
             object_pairs_hook=_object,
             parse_constant=_constant,
             parse_float=_float,
@@ -45,7 +49,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise ParseError("The body is not UTF-8.") from error
     except (ValueError, RecursionError) as error:
-        raise ParseError("The body is not JSON, or has a member twice.") from error
+        raise ParseError("The body is not JSON.") from error
     if not isinstance(value, dict):
         raise ParseError("The body must be a JSON object.")
     if _deeper_than(value, DEPTH_MAX):
@@ -54,10 +58,12 @@ def parse_object(content: bytes) -> dict[str, Any]:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError
-    "".join(members).encode()  # An error names members; a lone surrogate has no UTF-8.
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        name.encode()  # An error names members; a lone surrogate has no UTF-8.
+        if name in members:
+            raise ParseError(f"The body has the member {json.dumps(name[:100])} more than once.")
+        members[name] = value
     return members
 
 

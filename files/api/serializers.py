@@ -16,9 +16,9 @@ from files.api.fields import (
     IntegerField,
     MediaTypeField,
     QueryBooleanField,
+    QueryTimeField,
     StrictSerializer,
     StringField,
-    TimeField,
     UUIDField,
 )
 from files.api.pagination import OrderedPageQuery
@@ -82,8 +82,8 @@ class RenameRequest(StrictSerializer):
 class FilesQuery(OrderedPageQuery):
     name = StringField(required=False, max_length=255)
     content_type = StringField(required=False, max_length=255)
-    created_after = TimeField(required=False)
-    created_before = TimeField(required=False)
+    created_after = QueryTimeField(required=False)
+    created_before = QueryTimeField(required=False)
     trashed = QueryBooleanField(default=False)
 
     def validate_name(self, value: str) -> str:

@@ -180,3 +180,29 @@ def test_the_admin_takes_its_form_behind_tls(behind: Server) -> None:
     for origin, status in ((PUBLIC, 200), ("https://evil.example", 403)):
         answer = behind.http.post("/admin/login/", data=data, headers=sent | {"Origin": origin})
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("proto", "status"),
+    [
+        ("HTTPS", 404),
+        ("https,http", 404),
+        ("Https, http", 404),
+        ("http", 301),
+        ("http,https", 301),
+        ("HTTP", 301),
+        ("", 301),
+        (",https", 301),
+    ],
+)
+def test_the_left_most_forwarded_scheme_counts_in_any_case(
+    behind: Server, proto: str, status: int
+) -> None:
+    answer = behind.http.get("/docs?a=b", headers={"X-Forwarded-Proto": proto})
+    assert answer.status_code == status
+
+
+def test_of_two_forwarded_schemes_the_first_counts(behind: Server) -> None:
+    both = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")]
+    assert behind.http.get("/docs", headers=both).status_code == 404
+    assert behind.http.get("/docs", headers=both[::-1]).status_code == 301
