@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -17,10 +22,12 @@ from files.services import shares
 
 if TYPE_CHECKING:
     BaseUserAdmin = DjangoUserAdmin[User]
+    BaseUserForm = UserChangeForm[User]
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
 else:
     BaseUserAdmin = DjangoUserAdmin
+    BaseUserForm = UserChangeForm
     ModelAdmin = admin.ModelAdmin
     TabularInline = admin.TabularInline
 
@@ -56,14 +63,44 @@ class ReadOnly:
         return False
 
 
+class SubjectForm(BaseUserForm):
+    """A user's page; another subject is saved only when it is confirmed."""
+
+    confirm_subject = forms.BooleanField(
+        required=False,
+        help_text="Tick to change the subject: whoever has tokens of the new one then opens this "
+        "user's files, and tokens of the old one open them no longer.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "subject" in self.changed_data and not cleaned.get("confirm_subject"):
+            self.add_error("confirm_subject", "Confirm that the subject is to change.")
+        return cleaned
+
+
+_RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+"""What decides who may do what. Only superusers see or change it."""
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
 @admin.register(User)
 class UserAdmin(Page, BaseUserAdmin):
+    """Users. The permission `change_user` gives no rights, no subject and no password of others.
+
+    For all but superusers, superusers are not there.
+    """
+
+    form = SubjectForm
     list_display = ("username", "subject", "email", "is_active", "is_staff", "created_at")
     search_fields = ("username", "subject", "email")
     readonly_fields = ("created_at", "last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("username", "subject", "email", "password")}),
-        ("Permissions", {"fields": ("is_active", "is_staff", "is_superuser", "user_permissions")}),
+        (None, {"fields": ("username", "subject", "confirm_subject", "email", "password")}),
+        ("Permissions", {"fields": ("is_active", *_RIGHTS)}),
         ("Times", {"fields": ("created_at", "last_login")}),
     )
     add_fieldsets = (
@@ -81,6 +118,62 @@ class UserAdmin(Page, BaseUserAdmin):
             },
         ),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        users = super().get_queryset(request)
+        return users if _is_superuser(request) else users.filter(is_superuser=False)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or _is_superuser(request):
+            return fieldsets
+        hidden = {*_RIGHTS, "confirm_subject", "password"}
+        return [
+            (title, {**options, "fields": [f for f in options["fields"] if f not in hidden]})
+            for title, options in fieldsets
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        fields = super().get_readonly_fields(request, obj)
+        return fields if obj is None or _is_superuser(request) else (*fields, "subject")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._visible(super().get_list_display(request), request)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return self._visible(super().get_list_filter(request), request)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        if lookup.partition("__")[0] in _RIGHTS and not _is_superuser(request):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        # Whoever sets a person's password can sign in as that person.
+        if not _is_superuser(request):
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
+
+    def _visible(self, names: Any, request: HttpRequest) -> Any:
+        return names if _is_superuser(request) else [n for n in names if n not in _RIGHTS]
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(BaseGroupAdmin):
+    """Groups, which give permissions to their members: for superusers only."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return _is_superuser(request)
+
+    has_add_permission = has_view_permission
+    has_change_permission = has_view_permission
+    has_delete_permission = has_view_permission
 
 
 class FileVersionInline(ReadOnly, TabularInline):
