@@ -261,3 +261,5 @@ UPLOAD_GRACE = _env.integer("UPLOAD_GRACE", default=86_400, at_least=0, at_most=
 MAX_FILE_SIZE = _env.integer("MAX_FILE_SIZE", default=5 * TIB, at_least=1, at_most=5 * TIB)
 COMMIT_READ_MAX = _env.integer("COMMIT_READ_MAX", default=64 * MIB, at_least=0, at_most=GIB)
 THREADS = _env.integer("THREADS", default=16, at_least=2, at_most=256)
+CONNECTIONS_MAX = _env.integer("CONNECTIONS_MAX", default=1000, at_least=16, at_most=100_000)
+"""Connections that clients may have open to one worker process."""

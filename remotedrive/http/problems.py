@@ -67,6 +67,11 @@ CATALOGUE: dict[str, Problem] = {
     "not-acceptable": Problem(
         406, "Not acceptable", "Answers are `application/json`; the Accept header excludes it."
     ),
+    "request-timeout": Problem(
+        408,
+        "The request did not arrive in time",
+        "The request line and the headers must be complete 10 seconds after their first byte.",
+    ),
     "body-too-large": Problem(
         413,
         "The request body is too large",
@@ -77,6 +82,11 @@ CATALOGUE: dict[str, Problem] = {
     ),
     "throttled": Problem(
         429, "Too many attempts", "Wait as many seconds as `Retry-After` says, then try again."
+    ),
+    "headers-too-large": Problem(
+        431,
+        "The request's headers are too large",
+        "The request line and all headers together have at most 32 KiB.",
     ),
     "internal-error": Problem(
         500, "A defect of the service", "It was logged under the `request_id` of the answer."

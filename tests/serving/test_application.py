@@ -158,15 +158,15 @@ def test_a_path_that_cannot_be_is_not_found(client: httpx.Client, path: str) -> 
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
 
 
-@pytest.mark.parametrize("target", [b"/\xff\xfe", b"/echo?\xff", b"/" + b"a" * 70_000, b"?", b""])
+@pytest.mark.parametrize("target", [b"/\xff\xfe", b"/echo?\xff", b"?", b""])
 def test_a_target_that_is_not_http_is_a_400(server: Server, target: bytes) -> None:
     with server.connect() as connection:
         connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert read_answer(connection)[0] == 400
+        assert problem(read_answer(connection)) == (400, "malformed-request")
 
 
 def test_a_long_query_is_no_error(client: httpx.Client) -> None:
-    assert client.get("/echo?" + "a" * 60_000).status_code == 200
+    assert client.get("/echo?" + "a" * 30_000).status_code == 200
 
 
 def test_forwarded_headers_and_an_absolute_target_change_nothing(server: Server) -> None:

@@ -25,6 +25,7 @@ ROOT_URLCONF = "tests.support.asgi_project"
 SECRET_PATHS = ["/s/"]
 USE_TZ = True
 THREADS = int(os.environ.get("THREADS", "2"))
+CONNECTIONS_MAX = int(os.environ.get("CONNECTIONS_MAX", "1000"))
 BODY_LIMIT = 64 * 1024
 TRUSTED_PROXIES: list[str] = []
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT

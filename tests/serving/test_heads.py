@@ -1,0 +1,210 @@
+"""The head of a request is bounded in size and time, and the connections of a worker in number."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from remotedrive.serving.protocol import HEAD_BYTES_MAX, HEAD_SECONDS
+from tests.support.asgi_server import Server, read_answer, running, wait_for
+
+KEPT = b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+END = b"\r\n"
+
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server")) as running_server:
+        yield running_server
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that takes 16 connections, and has 2 threads."""
+    with running(tmp_path_factory.mktemp("small"), CONNECTIONS_MAX="16") as running_server:
+        yield running_server
+
+
+def is_closed(connection: socket.socket, seconds: float) -> bool:
+    connection.settimeout(seconds)
+    try:
+        return connection.recv(65536) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def refusal(connection: socket.socket) -> tuple[int, str]:
+    """Return status and code of a problem after which the connection ends."""
+    status, headers, body = read_answer(connection)
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    problem = json.loads(body)
+    assert problem["request_id"] == headers["x-request-id"]
+    assert is_closed(connection, 5)
+    return status, problem["code"]
+
+
+def resident_kib_now(server: Server) -> int:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"X-Large: " + b"a" * (1 << 20) + END,
+        b"".join(b"X-%d: a\r\n" % number for number in range(10_000)),
+        b"X-Just-Over: " + b"a" * HEAD_BYTES_MAX + END,
+    ],
+    ids=["one of 1 MiB", "10,000 of them", "just over the limit"],
+)
+def test_a_head_that_is_too_large_is_answered_431(server: Server, headers: bytes) -> None:
+    with server.connect() as connection:
+        connection.sendall(KEPT + headers + END)
+        assert refusal(connection) == (431, "headers-too-large")
+
+
+def test_a_url_that_is_too_long_is_answered_431(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert refusal(connection) == (431, "headers-too-large")
+
+
+def test_a_head_that_never_ends_takes_no_memory(server: Server) -> None:
+    before = resident_kib_now(server)
+    with server.connect() as connection:
+        connection.sendall(KEPT + b"X-Endless: ")
+        try:
+            for _ in range(64):
+                connection.sendall(b"a" * (1 << 20))
+        except OSError:
+            pass
+        assert resident_kib_now(server) < before + 16 * 1024
+
+
+def test_a_head_just_under_the_limit_is_read_however_it_comes(server: Server) -> None:
+    head = KEPT + b"X-Large: " + b"a" * (HEAD_BYTES_MAX - 200) + END + END
+    with server.connect() as connection:
+        connection.sendall(head)
+        assert read_answer(connection)[0] == 200
+        for start in range(0, len(head), 997):
+            connection.sendall(head[start : start + 997])
+            time.sleep(0.001)
+        assert read_answer(connection)[0] == 200
+        # Requests behind one another have a limit each.
+        connection.sendall(head * 3)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 3 or not answers.endswith(b"}"):
+            received = connection.recv(65536)
+            assert received, "closed before the third answer"
+            answers += received
+
+
+def test_a_large_body_does_not_count_as_a_head(server: Server) -> None:
+    body = b"b" * 60_000
+    post = b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with server.connect() as connection:
+        for _ in range(3):
+            connection.sendall(post + body)
+            assert read_answer(connection)[0] == 200
+
+
+def test_the_request_before_a_head_that_is_too_large_is_answered(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(KEPT + END + KEPT + b"X-Large: " + b"a" * (1 << 20) + END + END)
+        assert read_answer(connection)[0] == 200
+        assert is_closed(connection, 10)
+
+
+def test_what_is_not_complete_in_time_is_closed(server: Server) -> None:
+    """A head without its end is answered 408; a connection on which nothing comes just ends."""
+    with ExitStack() as stack:
+        begun = stack.enter_context(server.connect())
+        begun.sendall(KEPT + b"X-Slow: ")
+        dripping = stack.enter_context(server.connect())
+        dripping.sendall(KEPT)
+        silent = stack.enter_context(server.connect())
+        blank = stack.enter_context(server.connect())
+        deadline = time.monotonic() + 2 * HEAD_SECONDS
+        while time.monotonic() < deadline and not is_closed(silent, 0.5):
+            try:
+                dripping.sendall(b"X-Drip: a\r\n")
+                blank.sendall(END)
+            except OSError:
+                break
+        assert refusal(begun) == (408, "request-timeout")
+        assert read_answer(dripping)[0] == 408
+        assert is_closed(silent, 5)
+        assert is_closed(blank, 5)
+
+
+def test_idle_connections_make_room_for_new_ones(small: Server) -> None:
+    with ExitStack() as stack:
+        idle = [stack.enter_context(small.connect()) for _ in range(40)]
+        for connection in idle[::2]:
+            connection.sendall(KEPT)
+        with small.connect() as other:
+            other.sendall(KEPT + END)
+            assert read_answer(other)[0] == 200
+        assert is_closed(idle[0], 5)
+        assert not is_closed(idle[-1], 0.2)
+
+
+def test_one_connection_too_many_is_answered_503_while_all_are_at_work(small: Server) -> None:
+    with ExitStack() as stack:
+        for number in range(2):
+            stack.enter_context(small.hang(f"busy-{number}"))
+        # Answered in 9.5 s at the latest; until then each holds its connection.
+        waiting = [stack.enter_context(small.connect()) for _ in range(14)]
+        post = b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n1"
+        for connection in waiting:
+            connection.sendall(post)
+        wait_for(lambda: refused(small) == (503, "unavailable"))
+        for connection in waiting:
+            connection.sendall(b"2")
+        for number in range(2):
+            small.release(f"busy-{number}")
+        wait_for(lambda: refused(small) is None)
+
+
+def refused(server: Server) -> tuple[int, str] | None:
+    with server.connect() as connection:
+        connection.sendall(KEPT + END)
+        try:
+            status, _, body = read_answer(connection)
+        except ConnectionResetError:
+            return None
+    return None if status == 200 else (status, json.loads(body)["code"])
+
+
+def test_2000_half_open_connections_leave_memory_flat_and_others_served(server: Server) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    try:
+        with ExitStack() as stack:
+            served = 0
+            for number in range(2000):
+                connection = stack.enter_context(server.connect())
+                connection.sendall(KEPT + b"X-Half: " + b"a" * 4096)
+                if number % 40 == 39:
+                    answer = httpx.get(f"http://127.0.0.1:{server.port}/echo", timeout=10)
+                    served += answer.status_code == 200
+            assert served == 50
+            assert resident_kib_now(server) < 150 * 1024
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
