@@ -28,14 +28,17 @@ def object_key(filename: str, *, identifier: ulid.ULID | None = None) -> str:
     people who look into the bucket: `archive.tar.gz` has the extension `gz`, `.bashrc` none.
     """
     identifier = identifier or ulid.new()
+    unguessable = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARACTERS))
+    name = f"{identifier}-{unguessable}-{ascii_name(filename)}"
+    return f"uploads/{identifier.timestamp().datetime:%Y/%m/%d}/{name}"
+
+
+def ascii_name(filename: str) -> str:
+    """Return what is left of a name in ASCII `[a-z0-9-]`, with its extension; `file` if nothing."""
     stem, extension = splitext(filename)
     slug = re.sub(r"[^a-z0-9]+", "-", _ascii(stem)).strip("-")[:_MAX_SLUG].rstrip("-") or "file"
     extension = re.sub(r"[^a-z0-9]", "", _ascii(extension))[:_MAX_EXTENSION]
-    unguessable = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARACTERS))
-    name = f"{identifier}-{unguessable}-{slug}"
-    if extension:
-        name = f"{name}.{extension}"
-    return f"uploads/{identifier.timestamp().datetime:%Y/%m/%d}/{name}"
+    return f"{slug}.{extension}" if extension else slug
 
 
 def _ascii(text: str) -> str:

@@ -63,6 +63,11 @@ INSTALLED_APPS = [
     "files",
 ]
 SECRET_HEADERS = ["Authorization", "X-Share-Password"]
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of a page that has nothing but text."""
 SECRET_PATHS = ["/s/"]
 """Prefixes of paths after which a secret stands; the log stars it out."""
 MIDDLEWARE = [

@@ -40,17 +40,22 @@ class StrictViewSet(ViewSet):
     # Without OPTIONS and TRACE, which are not answered, so that Allow does not name them.
     http_method_names = ["get", "head", "post", "patch", "delete"]
     queries: ClassVar[dict[str, type[StrictSerializer]]] = {}
+    ignores_unknown_parameters = False
     request: Request
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if self.action is None:
             return  # 405 follows
+        serializer = self.queries.get(self.action, StrictSerializer)
         parameters = request.query_params
-        for name in parameters:
+        names = list(parameters)
+        if self.ignores_unknown_parameters:
+            names = [name for name in names if name in serializer().fields]
+        for name in names:
             if len(parameters.getlist(name)) > 1:
                 raise invalid(name, "Given more than once.", "repeated")
-        self.query = validated(self.queries.get(self.action, StrictSerializer), parameters.dict())
+        self.query = validated(serializer, {name: parameters[name] for name in names})
 
     @property
     def user(self) -> User:

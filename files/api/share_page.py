@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.dateparse import parse_datetime
 from rest_framework.renderers import BaseRenderer
@@ -46,12 +45,6 @@ _SENTENCES = {
 """What a person is told, by the code of the problem; for all others the problem's own words."""
 
 _LINK_IS_DEAD = frozenset({"not-found", "share-revoked", "share-expired", "share-exhausted"})
-
-
-def is_preferred(request: HttpRequest) -> bool:
-    """Return whether the client prefers HTML to JSON (RFC 9110, section 12.5.1)."""
-    types = ["application/json", "text/html"]
-    return request.get_preferred_type(types) == "text/html"
 
 
 class SharePageRenderer(BaseRenderer):

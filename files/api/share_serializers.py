@@ -27,20 +27,36 @@ PASSWORD_LENGTH_MAX = 256
 _LASTS_AT_MOST = timedelta(days=3653)
 
 
+class ExpiryField(TimeField):
+    """When a share ends: in the future, and at most 10 years ahead."""
+
+    default_error_messages = {
+        "out_of_range": "It must be in the future, and at most 10 years ahead."
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]
+        time = super().to_internal_value(data)
+        now = timezone.now()
+        if not now < time <= now + _LASTS_AT_MOST:
+            self.fail("out_of_range")
+        return time
+
+
 class CreateShareRequest(StrictSerializer):
     file_id = UUIDField()
     permission = serializers.ChoiceField(Share.Permission.values)
-    expires_at = TimeField(default=None, allow_null=True)
+    expires_at = ExpiryField(default=None, allow_null=True)
     password = StringField(default=None, allow_null=True, max_length=PASSWORD_LENGTH_MAX)
     max_downloads = IntegerField(min_value=1, default=None, allow_null=True)
 
-    def validate_expires_at(self, value: datetime | None) -> datetime | None:
-        now = timezone.now()
-        if value is not None and not now < value <= now + _LASTS_AT_MOST:
-            raise serializers.ValidationError(
-                "It must be in the future, and at most 10 years ahead.", "out_of_range"
-            )
-        return value
+
+class ChangeShareRequest(StrictSerializer):
+    """The body of a change of a share; null takes a limit away."""
+
+    permission = serializers.ChoiceField(Share.Permission.values, required=False)
+    expires_at = ExpiryField(required=False, allow_null=True)
+    password = StringField(required=False, allow_null=True, max_length=PASSWORD_LENGTH_MAX)
+    max_downloads = IntegerField(min_value=1, required=False, allow_null=True)
 
 
 class SharesQuery(OrderedPageQuery):

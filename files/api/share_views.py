@@ -24,6 +24,7 @@ from files.api.serializers import CommitSerializer, DownloadQuery, SignedUploadS
 from files.api.share_page import SharePageRenderer
 from files.api.share_serializers import (
     PASSWORD_LENGTH_MAX,
+    ChangeShareRequest,
     CreateShareRequest,
     PasswordRequest,
     ShareCommitRequest,
@@ -38,6 +39,7 @@ from files.api.views import download_response
 from files.exceptions import SharePasswordError
 from files.services import share_access, shares
 from files.services.share_access import ShareAccess
+from remotedrive.http.views import prefers_html
 
 
 class ShareViewSet(StrictViewSet):
@@ -63,6 +65,11 @@ class ShareViewSet(StrictViewSet):
     def retrieve(self, request: Request, pk: UUID) -> Response:
         return Response(ShareSerializer(shares.get_share(user=self.user, share_id=pk)).data)
 
+    def partial_update(self, request: Request, pk: UUID) -> Response:
+        changes = validated(ChangeShareRequest, body_of(request))
+        share = shares.change_share(user=self.user, share_id=pk, changes=changes)
+        return Response(ShareSerializer(share).data)
+
     def destroy(self, request: Request, pk: UUID) -> Response:
         shares.revoke_share(user=self.user, share_id=pk)
         return Response(status=204)
@@ -81,6 +88,8 @@ class SharedFileViewSet(StrictViewSet):
 
     authentication_classes = ()
     permission_classes = ()
+    # Mail programs and networks add parameters to links that people pass on.
+    ignores_unknown_parameters = True
     has_page = False
     page_preferred = False
     queries: ClassVar[dict[str, type[StrictSerializer]]] = {
@@ -137,7 +146,7 @@ class SharedFileViewSet(StrictViewSet):
         return parsers
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        self.page_preferred = self.has_page and share_page.is_preferred(request)
+        self.page_preferred = self.has_page and prefers_html(request)
         if self.page_preferred:
             return SharePageRenderer(), SharePageRenderer.media_type
         return super().perform_content_negotiation(request, force)

@@ -1,8 +1,9 @@
 """The paths of the API, without trailing slashes."""
 
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
+from files.api.links import without_slash
 from files.api.share_views import SharedFileViewSet, ShareViewSet
 from files.api.views import FileViewSet, UploadViewSet
 
@@ -21,6 +22,7 @@ _download = SharedFileViewSet.as_view(
 
 urlpatterns = [
     *router.urls,
+    re_path(r"^s/(?P<rest>.*[^/])/+$", without_slash),
     path("s/<str:token>", _shared, name="shared-file"),
     path("s/<str:token>/download", _download, name="shared-file-download"),
     path("s/<str:token>/init-upload", SharedFileViewSet.as_view({"post": "init_upload"})),

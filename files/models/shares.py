@@ -71,6 +71,7 @@ class ShareEvent(models.Model):
         UPLOAD_STARTED = "upload_started"
         COMMITTED = "committed"
         REFUSED = "refused"
+        CHANGED = "changed"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     share = models.ForeignKey(

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
-from django.utils.http import content_disposition_header
 
+from files import keys
 from files.exceptions import CorruptError, NotFoundError
 from files.models import FileVersion, Integrity, User
 from files.store import signing
@@ -71,10 +71,11 @@ def sign_download(*, version: FileVersion, inline: bool, expires_in: int) -> Dow
 
 
 def _disposition(version: FileVersion, *, inline: bool) -> str:
+    """Return a Content-Disposition with the file's name in ASCII and in full (RFC 6266 §4.3)."""
     essence = version.content_type.partition(";")[0].strip().lower()
     safe = essence in _SAFE_INLINE or essence.startswith(("audio/", "video/"))
     name = version.file.name
-    if "%" in name or '"' in name:
-        # In the quoted form some browsers take %41 for A (RFC 6266, appendix D).
-        return f"{'inline' if inline and safe else 'attachment'}; filename*=utf-8''{quote(name)}"
-    return content_disposition_header(not (inline and safe), name) or "attachment"
+    # Some clients take %41 for A, and some read no backslash (RFC 6266, appendix D).
+    plain = name if name.isascii() and not set(name) & set('"%\\') else keys.ascii_name(name)
+    kind = "inline" if inline and safe else "attachment"
+    return f"{kind}; filename=\"{plain}\"; filename*=utf-8''{quote(name, safe='')}"

@@ -13,11 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from threading import BoundedSemaphore
 
-from django.conf import settings
-from django.contrib.auth import hashers
 from django.db import transaction
 from django.utils import timezone
 
@@ -33,6 +29,7 @@ from files.exceptions import (
     ThrottledError,
 )
 from files.models import Share, ShareEvent
+from files.services import passwords
 
 WRONG_PASSWORDS_MAX = 10
 WRONG_PASSWORDS_WINDOW = timedelta(minutes=15)
@@ -86,7 +83,7 @@ def check_password(*, access: ShareAccess, password: str | None) -> None:
         require_not_throttled(access.share)
         if password is None:
             raise SharePasswordError
-        right = _is_right(password, access.share.password)
+        right = passwords.matches(password, access.share.password)
         with transaction.atomic():
             share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
             require_not_throttled(share)
@@ -181,21 +178,6 @@ def truncated(address: str) -> str:
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     prefix = 24 if mapped.version == 4 else 48
     return str(ipaddress.ip_network((mapped, prefix), strict=False).network_address)
-
-
-def _is_right(password: str, hashed: str) -> bool:
-    """Hash and compare `password`. Slow by design, so only a quarter of the threads may do it."""
-    if not _hashing().acquire(blocking=False):
-        raise BusyError("Too many passwords are being checked.")
-    try:
-        return hashers.check_password(password, hashed)
-    finally:
-        _hashing().release()
-
-
-@cache
-def _hashing() -> BoundedSemaphore:
-    return BoundedSemaphore(max(1, settings.THREADS // 4))
 
 
 def require_not_throttled(share: Share) -> None:

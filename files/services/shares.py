@@ -6,20 +6,26 @@ Anonymous uploads and downloads go through the same services as the owner's.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from files import keys
-from files.exceptions import NotFoundError, PermissionDeniedError
+from files.exceptions import (
+    InvalidError,
+    NotFoundError,
+    PermissionDeniedError,
+    ShareRevokedError,
+)
 from files.models import File, FileVersion, Share, ShareEvent, Upload, User
-from files.services import commits, downloads, share_access, uploads
+from files.services import commits, downloads, passwords, share_access, uploads
 from files.services.commits import CommitResult
 from files.services.downloads import Download
 from files.services.share_access import ShareAccess
@@ -57,7 +63,7 @@ def create_share(
         token_digest=share_access.digest_of(token),
         permission=permission,
         expires_at=expires_at,
-        password=None if password is None else make_password(password),
+        password=None if password is None else passwords.hash_password(password),
         max_downloads=max_downloads,
     )
     return NewShare(share, token)
@@ -80,6 +86,37 @@ def get_share(*, user: User, share_id: UUID) -> Share:
 def list_events(*, user: User, share_id: UUID) -> QuerySet[ShareEvent]:
     """Return the audit trail of a share, in no order; raises `NotFoundError`."""
     return ShareEvent.objects.filter(share=get_share(user=user, share_id=share_id))
+
+
+def change_share(*, user: User, share_id: UUID, changes: Mapping[str, Any]) -> Share:
+    """Change `permission`, `expires_at`, `password` or `max_downloads` of a share, and record it.
+
+    None takes the limit away. URLs that were signed before keep working until they expire. Raises
+    `NotFoundError`, `ShareRevokedError`, and `InvalidError` for fewer downloads than there were.
+    """
+    columns = dict(changes)
+    if columns.get("password") is not None:
+        columns["password"] = passwords.hash_password(columns["password"])
+    if "password" in columns:
+        columns |= {"failed_attempts": 0, "failed_since": None}
+    with transaction.atomic():
+        share = Share.objects.visible_to(user).select_for_update(of=("self",), no_key=True)
+        found = share.filter(pk=share_id).first()
+        if found is None:
+            raise NotFoundError
+        if found.revoked_at is not None:
+            raise ShareRevokedError
+        limit = columns.get("max_downloads")
+        if limit is not None and limit < found.download_count:
+            raise InvalidError(
+                "max_downloads", f"There were {found.download_count} downloads already."
+            )
+        if columns:
+            for name, value in columns.items():
+                setattr(found, name, value)
+            found.save(update_fields=list(columns))
+            ShareEvent.objects.create(share=found, what=ShareEvent.What.CHANGED)
+    return found
 
 
 def revoke_share(*, user: User, share_id: UUID) -> None:

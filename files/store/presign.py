@@ -188,7 +188,20 @@ _BOUND = form(
     ("content-length", "if-none-match", "x-amz-checksum-algorithm", "x-amz-checksum-sha256", "host")
 )
 _PART = form(("content-length", "host"), ("partNumber", "uploadId"))
-_GET = form(("host",), ("response-content-disposition", "response-content-type", "versionId"))
+_GET = form(
+    ("host",),
+    (
+        "response-cache-control",
+        "response-content-disposition",
+        "response-content-language",
+        "response-content-type",
+        "response-expires",
+        "versionId",
+    ),
+)
+_NOT_SHARED = "private, max-age=0"
+_UNDETERMINED = "und"
+_LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
 
 
 def _size(size: int) -> str:
@@ -318,14 +331,15 @@ class Presigner:
     ) -> PresignedURL:
         """Sign a GET of one object version, served as `content_type` and `disposition`.
 
-        Both override what the PUT's headers, which nobody signed, may have left with the object.
+        These, and how long it may be cached and its language, override what the PUT's headers,
+        which nobody signed, may have left with the object (S3 GetObject, RFC 5646 `und`).
         """
         return self._presign(
             "GET",
             key,
             _GET,
             (self._host,),
-            (disposition, content_type, version_id),
+            (_NOT_SHARED, disposition, _UNDETERMINED, content_type, _LONG_AGO, version_id),
             {},
             expires_in=expires_in,
             now=now,

@@ -38,6 +38,7 @@ PATHS = [
     "/s/token/init-upload",
     "/s/token/commit",
 ]
+REDIRECTED = "/s/token/"
 PUBLIC = ["/healthz", "/readyz", "/problems/invalid"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -56,7 +57,7 @@ def test_the_paths_tried_here_are_all_that_the_api_has() -> None:
         route for route in routes(get_resolver().url_patterns) if not route.startswith("/admin")
     }
     tried = set()
-    for path in [*PATHS, *PUBLIC]:
+    for path in [*PATHS, *PUBLIC, REDIRECTED]:
         tried.add("/" + get_resolver().resolve(path).route)
     assert tried == known
 

@@ -58,4 +58,4 @@ def test_a_download_carries_the_new_name(owner: Client) -> None:
     download = owner.get(f"/files/{file_id}/download")
     assert download["filename"] == "b.txt"
     sent = fetch(download["presigned_get_url"]).headers["Content-Disposition"]
-    assert sent == 'attachment; filename="b.txt"'
+    assert sent == "attachment; filename=\"b.txt\"; filename*=utf-8''b.txt"

@@ -72,7 +72,7 @@ def test_the_body_that_the_other_tests_spoil_is_good(owner: Client) -> None:
         pytest.param(b'{"x":"\xff"}', id="not UTF-8"),
         pytest.param(b'{"x":"\xed\xa0\x80"}', id="a surrogate in UTF-8"),
         pytest.param(b'{"x":"\xc0\xaf"}', id="an overlong form"),
-        pytest.param(b'\xef\xbb\xbf{"x":1}', id="a byte order mark"),
+        pytest.param(b'\xef\xbb\xbf\xef\xbb\xbf{"x":1}', id="two byte order marks"),
         pytest.param('{"x":1}'.encode("utf-16"), id="UTF-16"),
         pytest.param('{"x":1}'.encode("utf-32"), id="UTF-32"),
         pytest.param(b'{"x":1}\x00', id="NUL after it"),
@@ -218,3 +218,28 @@ def test_the_error_document_is_utf_8_json_that_can_be_read_back(owner: Client) -
     answer = owner.post("/files/commit", {"schlüssel": 1, "key": sha256(b"")})
     assert json.loads(answer.content.decode("utf-8")) == answer.json
     assert "schlüssel".encode() in answer.content
+
+
+@pytest.mark.usefixtures("writes")
+def test_a_byte_order_mark_before_the_body_is_skipped(owner: Client) -> None:
+    for method, path, good, status in ENDPOINTS:
+        raw = b"\xef\xbb\xbf" + json.dumps(good).encode()
+        assert owner.call(method, path, raw=raw).status == status, path
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail"),
+    [
+        (b'{"size":\xff}', "The body is not UTF-8."),
+        ('{"size":1}'.encode("utf-16"), "The body is not UTF-8."),
+        (b'{"size":1', "The body is not JSON."),
+        (b'{"size":NaN}', "The body is not JSON."),
+        (b'{"size":1,"\\u0073ize":2}', 'The body has the member "size" more than once.'),
+        (b'{"x":{"\\u20ac":1,"\xe2\x82\xac":2}}', "The body has the member"),
+    ],
+)
+def test_each_way_of_being_malformed_has_a_sentence_of_its_own(
+    owner: Client, raw: bytes, detail: str
+) -> None:
+    answer = assert_problem(owner.post("/files/init-upload", raw=raw), 400, "malformed-request")
+    assert answer["detail"].startswith(detail)

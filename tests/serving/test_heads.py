@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from remotedrive.serving.protocol import HEAD_BYTES_MAX, HEAD_SECONDS
-from tests.support.asgi_server import Server, read_answer, running, wait_for
+from tests.support.asgi_server import Server, read_answer, running
+from tests.support.process import wait_for
 
 KEPT = b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 END = b"\r\n"

@@ -154,7 +154,10 @@ def test_put_part_and_get_are_signed_as_botocore_signs_them(
             (ours.get(key, version_id=one, content_type=two, disposition=three,
                       expires_in=expires_in, now=now),
              "GET", {}, {"versionId": one, "response-content-type": two,
-                         "response-content-disposition": three}),
+                         "response-content-disposition": three,
+                         "response-cache-control": "private, max-age=0",
+                         "response-content-language": "und",
+                         "response-expires": "Thu, 01 Jan 1970 00:00:00 GMT"}),
         ]  # fmt: skip
         for signed, method, headers, query in cases:
             expected = botocore_signer.url(method, key, expires_in, headers, query)

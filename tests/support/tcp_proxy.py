@@ -58,6 +58,8 @@ class TcpProxy:
         self.connections = 0
         """Connections accepted so far."""
         self.requests = 0
+        self.received: list[bytes] = []
+        """What each request began with: its head, if not more."""
         """Requests seen so far, whatever became of them."""
         self.answer_size = 0
         """Bytes that the peer sent so far in answer to the latest request."""
@@ -159,6 +161,7 @@ class TcpProxy:
         """Count a request and return what becomes of it."""
         with self._lock:
             self.requests += 1
+            self.received.append(request)
             fault = self._fault
             if not request.startswith(fault.only) or fault.times == 0:
                 return _PASS

@@ -149,14 +149,28 @@ def download(at: Examination) -> str:
     "page.",
 )
 def overrides(at: Examination) -> str:
-    """The URL's content type and file name replace those of the PUT."""
-    found = at.kept("overrides")
+    """The URL's content type, file name, caching and language replace those of the PUT."""
+    key = at.probe.key("overrides")
+    response = at.probe.put(
+        at.url_to_put(key),
+        DATA,
+        content_type="text/html",
+        cache_control="public, max-age=31536000",
+        expires="Fri, 01 Jan 2100 00:00:00 GMT",
+        content_language="de",
+    )
+    found = at.found(key, response)
     response = at.probe.send("GET", at.probe.url_to_get(found.key, found.version_id))
-    kind = response.headers.get("content-type", "").partition(";")[0]
-    disposition = response.headers.get("content-disposition", "")
-    if (response.status, kind) != (200, "text/plain") or "doctor.txt" not in disposition:
+    headers = response.headers
+    kind = headers.get("content-type", "").partition(";")[0]
+    if (response.status, kind) != (200, "text/plain") or "doctor.txt" not in headers.get(
+        "content-disposition", ""
+    ):
         raise CheckFailedError("a URL's content type and file name do not replace those of the PUT")
-    return "a URL's content type and file name replace those of the PUT"
+    kept = (headers.get("cache-control", ""), headers.get("expires", ""))
+    if "public" in kept[0] or "2100" in kept[1] or headers.get("content-language") == "de":
+        raise CheckFailedError("a URL's caching and language do not replace those of the PUT")
+    return "a URL's content type, file name, caching and language replace those of the PUT"
 
 
 @check(
