@@ -81,30 +81,6 @@ def test_a_made_up_key_is_not_found(owner: Client, disguise: str) -> None:
     assert not File.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "key", ["", "a" * 1025, "uploads/\0", "uploads/\ud800", None, 1, True, ["uploads/a"], {}]
-)
-def test_what_is_no_key_is_refused(owner: Client, key: Any) -> None:
-    assert_invalid(commit(owner, key=key), "key")
-
-
-@pytest.mark.parametrize(
-    "checksum", ["", "0" * 63, "0" * 65, "z" * 64, "md5:" + "0" * 32, "\ud800", None, 0, [], {}]
-)
-def test_what_is_no_checksum_is_refused(owner: Client, checksum: Any) -> None:
-    assert_invalid(commit(owner, checksum=checksum), "checksum")
-
-
-@pytest.mark.parametrize("size", ["1", 1.0, True, None, -1, "１２", 1 << 63, 10**400, []])
-def test_what_is_no_size_is_refused(owner: Client, size: Any) -> None:
-    assert_invalid(commit(owner, size=size), "size")
-
-
-@pytest.mark.parametrize("base_version", ["1", 1.0, True, 0, -1, 1 << 63, []])
-def test_what_is_no_version_number_is_refused(owner: Client, base_version: Any) -> None:
-    assert_invalid(commit(owner, base_version=base_version), "base_version")
-
-
 def test_members_that_are_needed_or_not_known_are_named(owner: Client) -> None:
     assert_invalid(owner.post("/files/commit", {}), "key", "checksum", "size")
     assert_invalid(commit(owner, base_verison=1), "base_verison")

@@ -30,12 +30,6 @@ OPTIONAL: list[tuple[str, str, dict[str, Any], list[str], int]] = [
     ),
 ]
 """Endpoints with a good body, its optional members, and the status that the body gets here."""
-REQUIRED = [
-    ("POST", "/files/init-upload", NEW),
-    ("POST", "/files/commit", COMMIT),
-    ("PATCH", f"/files/{ID}", {"name": "b.txt"}),
-    ("POST", "/shares", {"file_id": ID, "permission": "read"}),
-]
 
 
 @pytest.mark.parametrize(
@@ -54,14 +48,6 @@ def test_an_upload_of_which_all_that_is_optional_is_null_is_as_one_without(owner
     shown = owner.get(f"/uploads/{begun['upload_id']}")
     assert shown["content_type"] == "application/octet-stream"
     assert (shown["checksum"], shown["multipart"]) == (None, False)
-
-
-@pytest.mark.parametrize(("method", "path", "good"), REQUIRED)
-def test_null_for_a_required_member_is_refused(
-    owner: Client, method: str, path: str, good: dict[str, Any]
-) -> None:
-    for name in good:
-        assert_invalid(owner.call(method, path, good | {name: None}), name)
 
 
 def test_a_new_version_may_leave_its_file_name_null(owner: Client) -> None:

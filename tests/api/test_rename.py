@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from files.models import FileVersion
@@ -17,16 +15,6 @@ def test_nobody_renames(anonymous: Client, owner: Client) -> None:
     file_id = make_file(owner.user).id
     renamed = anonymous.patch(f"/files/{file_id}", {"name": "b.txt"})
     assert_problem(renamed, 401, "not-authenticated")
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", " ", ".", "..", "a/b", "a\\b", "a\0b", "a\nb", "a\u202eb", "\ud800", "é" * 128, None, 1],
-)
-def test_what_is_no_file_name_is_refused(owner: Client, name: Any) -> None:
-    file_id = make_file(owner.user, "a.txt").id
-    assert_invalid(owner.patch(f"/files/{file_id}", {"name": name}), "name")
-    assert owner.get(f"/files/{file_id}")["name"] == "a.txt"
 
 
 def test_only_the_name_can_be_changed(owner: Client) -> None:
