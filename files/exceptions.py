@@ -1,6 +1,6 @@
 """Domain errors: why a service refuses, with the code, status and texts of the problem document.
 
-`files/api/errors.py` turns them into HTTP; nothing here knows about it.
+`files/api/exception_handler.py` turns them into HTTP; nothing here knows about it.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["files.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "files.api.errors.exception_handler",
+    "EXCEPTION_HANDLER": "files.api.exception_handler.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "UNICODE_JSON": True,
 }

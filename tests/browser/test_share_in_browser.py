@@ -377,3 +377,26 @@ def test_the_length_of_a_file_that_is_hashed_may_need_more_than_32_bits(
         assert len(padding) <= 72
         zeros = bytes(len(padding) - 9)
         assert bytes(padding) == b"\x80" + zeros + (8 * length).to_bytes(8, "big")
+
+
+def test_a_link_with_what_mail_programs_add_and_a_slash_opens_the_page(
+    visitor: Visitor, share: Share
+) -> None:
+    page = visitor.open(share()["url"] + "/?utm_source=mail&fbclid=IwAR0")
+    expect(page.get_by_role("heading", name="plan.txt")).to_be_visible()
+    assert not page.url.split("?")[0].endswith("/")
+    assert visitor.complaints == []
+
+
+def test_an_unknown_address_is_a_page(visitor: Visitor, service: Server) -> None:
+    for path in ("/", "/s/", "/s/a/b"):
+        page = visitor.open(service.url + path)
+        expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+def test_a_password_typed_in_another_form_opens_the_share(visitor: Visitor, share: Share) -> None:
+    page = visitor.open(share(password="gr\u00fcn")["url"])
+    page.get_by_label("Password").fill("gru\u0308n")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert download.value.suggested_filename == "plan.txt"

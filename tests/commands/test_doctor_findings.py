@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from files.store.ops import examination, lifecycle, questions
+from files.store.ops import doctor_checks, examination, lifecycle
 from files.store.ops.probe import Probe, StoreResponse
 from files.store.presign import PresignedURL, Presigner
 from tests.support.doctor import doctor, nothing_left
@@ -110,7 +110,7 @@ def test_a_bucket_that_anyone_may_read_is_found(
 
 
 def test_a_store_that_takes_any_signature_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "_forged", lambda url: url)
+    monkeypatch.setattr(doctor_checks, "_forged", lambda url: url)
     assert "signature" in doctor("--json", only="signature").names("fail")
 
 
