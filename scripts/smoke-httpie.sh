@@ -1,17 +1,17 @@
 #!/bin/sh
 # Uploads a file, commits it twice, downloads it and compares every byte, with HTTPie's `http`.
 #   TOKEN=… [BASE_URL=http://127.0.0.1:8000] scripts/smoke-httpie.sh [FILE]
-# Without FILE it makes one. Ends with 0, or with a sentence that says what was not as expected.
+# Without FILE it makes one. Exits with 0, or prints what failed.
 set -eu
 . "$(dirname "$0")/lib/smoke.sh"
 needs http "https://httpie.io/cli"
 
 # Secrets go through files: everyone on the machine can read the arguments of a process.
 printf 'Bearer %s' "$TOKEN" >"$work/authorization"
-# The answers are read by this script, so nobody's own options may change how they are printed.
+# This script parses the output, so the user's own options must not change it.
 export HTTPIE_CONFIG_DIR="$work/httpie"
 
-# Prints the status; the answer's body goes into $work/answer.
+# Prints the status and writes the response's body to $work/answer.
 http_() {
     http --timeout 60 --print hb --pretty none "$@" >"$work/raw" || return
     json split "$work/raw" "$work/answer"

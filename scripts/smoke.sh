@@ -1,7 +1,7 @@
 #!/bin/sh
 # Uploads a file, commits it twice, downloads it and compares every byte, with curl.
 #   TOKEN=… [BASE_URL=http://127.0.0.1:8000] scripts/smoke.sh [FILE]
-# Without FILE it makes one. Ends with 0, or with a sentence that says what was not as expected.
+# Without FILE it makes one. Exits with 0, or prints what failed.
 set -eu
 . "$(dirname "$0")/lib/smoke.sh"
 needs curl "https://curl.se"
@@ -9,7 +9,7 @@ needs curl "https://curl.se"
 # Secrets go through files: everyone on the machine can read the arguments of a process.
 printf 'Authorization: Bearer %s\nContent-Type: application/json\n' "$TOKEN" >"$work/headers"
 
-# Prints the status; the answer's body goes into $work/answer.
+# Prints the status and writes the response's body to $work/answer.
 curl_() { curl -sS --connect-timeout 10 -o "$work/answer" -w '%{http_code}' "$@"; }
 
 get() { curl_ --max-time 60 -H "@$work/headers" "$base$1"; }

@@ -1,7 +1,7 @@
-"""Makes up the environment of a local run: generated secrets, and what the caller has set.
+"""Composes the environment of a local run from generated secrets and the caller's variables.
 
-Standard library only. Writes two files into the data folder, both of mode 0600: `secrets`, what was
-generated, once; and `env`, what the last run used, for commands in another terminal.
+Standard library only. Writes two files of mode 0600 into the data folder: `secrets`, generated at
+the first run; and `env`, the settings of the last run, for commands in another terminal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SETTINGS = (
     "MINIO_BUCKET",
     "MINIO_REGION",
 )
-"""What another terminal must know to speak to the same database and store, with the same keys."""
+"""What another terminal needs to use the same database, store and keys."""
 
 _GENERATED = ("SECRET_KEY", "JWT_SECRET", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
 
@@ -40,12 +40,12 @@ _GENERATED = ("SECRET_KEY", "JWT_SECRET", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"
 def compose(environ: Mapping[str, str], data: Path, store_port: int) -> dict[str, str]:
     """Return the settings of this run, and write them to `data`.
 
-    What `environ` sets wins. With MINIO_ENDPOINT there, the store's keys come from it alone.
+    `environ` takes precedence. If it has MINIO_ENDPOINT, the store's keys come from it alone.
     """
     given = {name: environ[name] for name in SETTINGS if environ.get(name)}
     for name, value in given.items():
         if value != value.strip() or not value.isprintable():
-            fail(f"{name} may not contain line breaks or begin or end with a blank.")
+            fail(f"{name} is invalid: it has a line break, or a blank at its start or end.")
     generated = _generated(data / "secrets")
     if "MINIO_ENDPOINT" in given:
         generated = {name: generated[name] for name in ("SECRET_KEY", "JWT_SECRET")}
@@ -70,7 +70,7 @@ def _generated(path: Path) -> dict[str, str]:
 
 
 def _write(path: Path, values: Mapping[str, str]) -> None:
-    """Replace `path` as a whole; `mkstemp` makes the file readable by its owner only."""
+    """Replace `path` atomically; `mkstemp` makes the file readable by its owner only."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in values.items())

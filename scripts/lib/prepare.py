@@ -1,8 +1,8 @@
-"""Makes the database and the bucket ready, and prints a token; one process of `scripts/run`.
+"""Prepares the database and the bucket, and prints a token.
 
-Runs in `.venv`. Prints two lines: the data folder, once the settings are known to be right; and a
-token of the user named as argument, once the database is ready. A line on standard input then asks
-for the bucket; the end of the input asks for nothing more.
+Runs in `.venv`. Prints the data folder when the settings are valid, then a token of the user given
+as argument when the database is ready. Then a line on standard input makes the bucket; the end of
+the input skips it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
 
 
 def main() -> str:
-    """Return the reason why it cannot be, or an empty string."""
+    """Return an error message, or an empty string."""
     import django
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
@@ -39,7 +39,7 @@ def main() -> str:
     except (ImproperlyConfigured, CommandError) as error:
         return str(error)
     except DatabaseError as error:
-        return f"The database cannot be used: {error}".strip()
+        return f"Database error: {error}".strip()
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Starts and ends the processes that a script needs, so that none of them is left behind.
+"""Starts a script's processes and stops all of them when it ends.
 
-Standard library only. Nothing here leaves the script's process group.
+Standard library only. The processes stay in the script's process group.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class StoppedError(Exception):
-    """SIGINT or SIGTERM came: the script is to end all and exit."""
+    """The script received SIGINT, SIGTERM or SIGHUP and must stop."""
 
 
 class DiedError(Exception):
-    """A process ended by itself that was to go on; its text is a sentence."""
+    """A server ended by itself, or a step took too long; the text is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class _Started:
 
 
 class Processes:
-    """What a script has started, ended by `end_all` in the reverse order.
+    """The processes of a script; `end_all` stops them in reverse order.
 
-    Signals are only noted; `wait_for` raises `Stopped`, so nothing is interrupted half way.
+    A signal is only recorded; the next `wait_for` raises `StoppedError`, so no step is interrupted.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Processes:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 signal.signal(number, self._note)
         if _libc is not None:
-            # What a process leaves behind, such as the workers of a killed server, comes to us.
+            # Adopt orphans, such as the workers of a killed server.
             _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -80,10 +80,10 @@ class Processes:
         server: bool = False,
         user: str | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start `command`; `end_signal` is what ends it, also when this script is killed.
+        """Start `command`. It gets `end_signal` from `end_all`, and when this script is killed.
 
-        Ctrl-C at the terminal reaches it by itself only when it is `interruptible`. A `server` is
-        to go on until `end_all`.
+        Only an `interruptible` process receives Ctrl-C from the terminal. A `server` must run until
+        `end_all`.
         """
         process = subprocess.Popen(  # noqa: S603
             command,
@@ -104,8 +104,9 @@ class Processes:
     def wait_for(
         self, ready: Callable[[], bool], *, what: str = "", seconds: float = math.inf
     ) -> None:
-        """Return once `ready()`. Raise `Stopped`, or `Died` when a server has ended or it took more
-        than `seconds`; `what` is what was waited for.
+        """Return when `ready()` is true; `what` names the step in errors.
+
+        Raises StoppedError after a signal; DiedError when a server has ended, or after `seconds`.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -114,7 +115,7 @@ class Processes:
             if ready():
                 return
             for each in self._started:
-                # A signal to the whole group comes here before a server can have ended by it.
+                # A signal to the whole group is recorded here before it ends a server.
                 if each.server and each.process.poll() is not None and self._stopped_by is None:
                     status = each.process.returncode
                     raise DiedError(f"The {each.name} has ended by itself (status {status}).")
@@ -123,7 +124,7 @@ class Processes:
             time.sleep(_TICK)
 
     def wait_for_line(self, process: subprocess.Popen[bytes], *, what: str, seconds: float) -> str:
-        """Return the next line that `process` prints; an empty one when it has ended."""
+        """Return the next line that `process` prints; an empty string when it has ended."""
         stdout = process.stdout
         if stdout is None:
             raise ValueError("the process was not started with stdout=PIPE")
@@ -135,12 +136,12 @@ class Processes:
     def wait_for_end(
         self, process: subprocess.Popen[bytes], *, what: str = "", seconds: float = math.inf
     ) -> int:
-        """Wait as `wait_for` does until `process` has ended; return its status."""
+        """Wait until `process` has ended, as `wait_for` does; return its status."""
         self.wait_for(lambda: process.poll() is not None, what=what, seconds=seconds)
         return process.returncode
 
     def end_all(self, *, seconds: float = 4.5) -> None:
-        """End everything, the last one first, within about `seconds`; what is slower is killed."""
+        """Stop all processes, the last first; kill those that run on after about `seconds`."""
         deadline = time.monotonic() + seconds
         for each in reversed(self._started):
             if not (each.interruptible and self._stopped_by == signal.SIGINT):
@@ -158,7 +159,7 @@ class Processes:
 
 def _in_child(end_signal: signal.Signals, interruptible: bool) -> None:
     if not interruptible:
-        # Ctrl-C goes to the whole group; the order in which the processes end is the script's.
+        # Ctrl-C goes to the whole group, but the script decides the order of stopping.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, end_signal)
@@ -174,13 +175,13 @@ def _descendants(pid: int) -> list[int]:
 
 
 def require_free(port: int, option: str) -> None:
-    """End with a sentence unless `port` can be bound on 127.0.0.1; `option` is what chooses it."""
+    """Exit with an error, naming `option`, unless `port` of 127.0.0.1 can be bound."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except PermissionError:
-            fail(f"Port {port} may not be opened by this user; choose another with {option}.")
+            fail(f"This user may not open port {port}; choose another with {option}.")
         except OSError:
             fail(f"Port {port} is in use; choose another with {option}.")
 
@@ -188,8 +189,7 @@ def require_free(port: int, option: str) -> None:
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nothing listens on now.
 
-    It is below those that systems give to outgoing connections, one of which could have it by the
-    time that a server starts, or starts again.
+    It is below the ephemeral ports, so no outgoing connection takes it before a server starts.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)

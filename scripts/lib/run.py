@@ -1,6 +1,6 @@
 """Starts the service and, unless another store is named, the embedded store; ends both together.
 
-The first stage of `scripts/run`: any Python 3.11+, standard library only; the rest runs in `.venv`.
+Runs on any Python 3.11+ with the standard library only; what it starts runs in `.venv`.
 """
 
 from __future__ import annotations
@@ -66,21 +66,25 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/run",
-        description="Start Remote Drive on this machine: the service, and a store for it.",
-        epilog="With MINIO_ENDPOINT set it uses that store and starts none; with DATABASE_URL set, "
-        "that database. Ctrl-C ends everything.",
+        description="Start Remote Drive on this machine: the service and an embedded store.",
+        epilog="MINIO_ENDPOINT names another store to use; then no store is started. DATABASE_URL "
+        "names another database. Ctrl-C stops everything.",
     )
-    parser.add_argument("--port", type=_port, default=8000, help="of the service (%(default)s)")
-    parser.add_argument("--store-port", type=_port, default=9000, help="of the store (%(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=8000, help="port of the service (%(default)s)"
+    )
+    parser.add_argument(
+        "--store-port", type=_port, default=9000, help="port of the embedded store (%(default)s)"
+    )
     parser.add_argument(
         "--data",
         metavar="DIR",
         default=os.environ.get("DATA_DIR") or ROOT / "var",
-        help="where everything is kept; $DATA_DIR, or var in the checkout, when not given",
+        help="folder for all data (default: $DATA_DIR, or var in the checkout)",
     )
     parser.add_argument("--workers", type=_count, default=1, help="server processes (%(default)s)")
     parser.add_argument(
-        "--with-smoke", action="store_true", help="run scripts/smoke.sh, then end with its result"
+        "--with-smoke", action="store_true", help="run scripts/smoke.sh, then exit with its status"
     )
     return parser.parse_args()
 
@@ -100,7 +104,7 @@ def _number(text: str, at_most: int) -> int:
 
 
 def _lock(data: Path) -> None:
-    """Make the data folder, and hold it for as long as this process lives."""
+    """Make the data folder and lock it until this process ends."""
     import fcntl
 
     try:
@@ -109,7 +113,7 @@ def _lock(data: Path) -> None:
     except BlockingIOError:
         fail(f"{data} is in use by another scripts/run; choose another folder with --data.")
     except OSError as error:
-        fail(f"{data} cannot be used as the data folder: {error.strerror}.")
+        fail(f"Cannot use {data} as the data folder: {error.strerror}.")
 
 
 def _serve(
@@ -141,9 +145,9 @@ def _start(
     environment: dict[str, str],
     data: Path,
 ) -> str:
-    """Start all, at the same time where that can be, and return a token once all is ready."""
+    """Start everything, in parallel where possible; return a token when all of it is ready."""
     python = str(PYTHON)
-    # Another store may lack more than `/readyz` looks at, such as the user of the upload key.
+    # Another store may lack things that `/readyz` does not check, such as the upload key's user.
     has_bucket = own_store and (data / "store").exists()
     if own_store:
         arguments = ["--port", str(options.store_port), "--data", str(data / "store")]
@@ -162,7 +166,7 @@ def _start(
         stdout=subprocess.PIPE,
     )
     assert preparation.stdin  # noqa: S101
-    # With settings that are wrong nothing else is started: the preparation says what is wrong.
+    # Invalid settings stop the start here; the preparation has printed which.
     if not processes.wait_for_line(preparation, what="Reading settings", seconds=START_SECONDS):
         raise DiedError("")
     arguments = ["--port", str(options.port), "--workers", str(options.workers)]
@@ -196,10 +200,10 @@ def _start(
 
 
 _BANNER = r"""Remote Drive: {here}  store: {store}  data: {data}
-Ctrl-C ends it. A token of {user}'s for an hour; another one, in the checkout:
+Ctrl-C stops it. The token below is {user}'s and expires in an hour. For another, in the checkout:
   DATA_DIR={folder} .venv/bin/python manage.py mint_jwt {user}
 
-An upload, to paste into another terminal (in any folder with a FILE):
+To upload a file, paste this into another terminal, in the folder of FILE:
 
 TOKEN={token}
 FILE=README.md; SIZE=$(wc -c <$FILE); SUM=$(sha256sum <$FILE | cut -c-64)

@@ -1,7 +1,6 @@
 """Finds or installs PostgreSQL 15, MinIO and Chromium, and starts servers for a test run.
 
-Standard library only. They listen on free ports of 127.0.0.1, and keep what they have in the
-folder given; nothing of it is meant to last.
+Standard library only. The servers listen on free ports of 127.0.0.1 and keep temporary data only.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ START_SECONDS = 60
 
 
 def start(processes: Processes, folder: Path) -> dict[str, str]:
-    """Start both with their data in `folder`; return the environment that names them."""
+    """Start PostgreSQL and MinIO with data in `folder`; return the settings that name them."""
     postgresql, minio = postgresql_programs(processes), minio_program(processes)
     return _start_postgresql(processes, postgresql, folder) | _start_minio(processes, minio, folder)
 
 
 def ensure_chromium(processes: Processes) -> None:
-    """Install Chromium, which the tests of the share page drive, where it is missing."""
+    """Install Chromium if it is missing."""
     if shutil.which("chromium") is None:
         _install(processes, "chromium")
     if shutil.which("chromium") is None:
@@ -37,7 +36,7 @@ def ensure_chromium(processes: Processes) -> None:
 
 
 def postgresql_programs(processes: Processes) -> Path:
-    """Return the folder of PostgreSQL's programs, installed first where that can be done."""
+    """Return the folder of PostgreSQL's programs; install them if they are missing."""
     found = find_postgresql()
     if found is None:
         _install(processes, "postgresql-15")
@@ -48,7 +47,7 @@ def postgresql_programs(processes: Processes) -> Path:
 
 
 def _install(processes: Processes, package: str) -> None:
-    """Install a package of Debian's, where that can be done."""
+    """Install a Debian package; do nothing without root or apt-get."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     say(f"Installing {package} …")
@@ -62,24 +61,24 @@ def _install(processes: Processes, package: str) -> None:
 
 
 def find_postgresql() -> Path | None:
-    """Return the folder of PostgreSQL's programs; None where it is not installed."""
+    """Return the folder of PostgreSQL's programs; None if it is not installed."""
     return next((Path(each) for each in POSTGRESQL_FOLDERS if Path(each, "initdb").exists()), None)
 
 
 def minio_path() -> Path:
-    """Return where MinIO is, or would be if it were built."""
+    """Return the path of MinIO's program, built or not."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "remotedrive" / "bin"
     return cache / f"minio-{MINIO_VERSION}"
 
 
 def minio_program(processes: Processes) -> Path:
-    """Return MinIO's program, built first where it is missing."""
+    """Return the path of MinIO's program; build it if it is missing."""
     program = minio_path()
     if program.exists():
         return program
     if shutil.which("go") is None:
-        fail("MinIO is built from source, and Go (https://go.dev/dl) is not on the PATH.")
-    say("Building MinIO, once; this takes some minutes …")
+        fail("Building MinIO needs Go (https://go.dev/dl), which is not on the PATH.")
+    say("Building MinIO, the first time only; this takes some minutes …")
     program.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         source = f"github.com/minio/minio@{MINIO_VERSION}"
@@ -87,7 +86,7 @@ def minio_program(processes: Processes) -> Path:
         command = ["go", "install", "-ldflags", "-s -w", source]
         build = processes.start("build of MinIO", command, environment=environment)
         if processes.wait_for_end(build) != 0:
-            fail("MinIO could not be built; Go says above why.")
+            fail("Failed to build MinIO; see Go's error above.")
         os.replace(Path(folder) / "minio", program)
     return program
 
@@ -107,7 +106,7 @@ def _start_postgresql(processes: Processes, programs: Path, folder: Path) -> dic
         "initdb", initdb_command(programs, data, secret), stdout=subprocess.DEVNULL, user=user
     )
     if processes.wait_for_end(initdb) != 0:
-        fail("PostgreSQL's data folder could not be made; initdb says above why.")
+        fail("Failed to make PostgreSQL's data folder; see initdb's error above.")
     processes.start(
         "PostgreSQL",
         postgresql_command(programs, data, port, fsync="off"),
@@ -127,14 +126,14 @@ def _start_postgresql(processes: Processes, programs: Path, folder: Path) -> dic
 
 
 def initdb_command(programs: Path, data: Path, password_file: Path) -> list[str]:
-    """Return what makes a data folder whose superuser is `remotedrive`."""
+    """Return the command that makes a data folder with the superuser `remotedrive`."""
     arguments = ["--auth=scram-sha-256", "--username=remotedrive", f"--pwfile={password_file}"]
     arguments += ["--encoding=UTF8", "--locale=C", "--no-sync"]
     return [str(programs / "initdb"), f"--pgdata={data}", *arguments]
 
 
 def postgresql_command(programs: Path, data: Path, port: int, **settings: str) -> list[str]:
-    """Return what runs PostgreSQL on `port`; `settings` are added to its own."""
+    """Return the command that runs PostgreSQL on `port`; `settings` override the defaults."""
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -169,7 +168,7 @@ def _start_minio(processes: Processes, program: Path, folder: Path) -> dict[str,
 
 
 def minio_command(program: Path, folder: Path, port: int) -> list[str]:
-    """Return what runs MinIO on `port` with all that it keeps in `folder`."""
+    """Return the command that runs MinIO on `port` with its data in `folder`."""
     arguments = ["server", "--quiet", "--address", f"127.0.0.1:{port}"]
     return [
         *(str(program), *arguments),
@@ -178,7 +177,7 @@ def minio_command(program: Path, folder: Path, port: int) -> list[str]:
 
 
 def minio_settings(access_key: str, secret_key: str) -> dict[str, str]:
-    """Return the environment that MinIO runs with."""
+    """Return the environment variables of MinIO."""
     return {
         "MINIO_ROOT_USER": access_key,
         "MINIO_ROOT_PASSWORD": secret_key,

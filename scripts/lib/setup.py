@@ -24,28 +24,28 @@ _VENV_HINT = "On Debian and Ubuntu: apt-get install python3-venv"
 
 
 def say(sentence: str) -> None:
-    """Write one line about what is going on to standard error."""
+    """Write one line to standard error."""
     sys.stderr.write(f"{sentence}\n")
     sys.stderr.flush()
 
 
 def fail(sentence: str) -> NoReturn:
-    """End with status 1 and a sentence that says what to do."""
+    """Print `sentence` and exit with status 1."""
     say(sentence)
     raise SystemExit(1)
 
 
 def require_posix() -> None:
-    """End with a sentence on Windows, where processes and signals work in another way."""
+    """Exit with an error on Windows, whose processes and signals differ."""
     if os.name != "posix":
         fail(
             "This script needs Linux or macOS. On Windows start MinIO with "
-            "scripts\\start-minio.ps1, which says how to go on."
+            "scripts\\start-minio.ps1, which prints the next steps."
         )
 
 
 def require_embedded_store() -> None:
-    """End with a sentence where there are no packages of the embedded store for this machine."""
+    """Exit with an error unless the embedded store has packages for this machine."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         fail(
             "The embedded store runs on Linux (x86_64, aarch64) only. Start MinIO, for instance "
@@ -55,7 +55,7 @@ def require_embedded_store() -> None:
 
 
 def succeeds(*command: str, quiet: bool = False) -> bool:
-    """Run `command` to its end and return whether its status is 0; only its errors are shown."""
+    """Run `command` and return whether it exits with 0. `quiet` hides its errors, too."""
     process = subprocess.run(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
@@ -67,9 +67,9 @@ def succeeds(*command: str, quiet: bool = False) -> bool:
 
 
 def ensure_installed(requirements: str) -> None:
-    """Install the file `requirements`, with its hashes, into `.venv`, unless that was done before.
+    """Install the file `requirements`, with its hashes, into `.venv`, unless it already is.
 
-    What was installed last is kept in the environment itself, by the digest of each file.
+    The environment keeps the digest of each file installed last.
     """
     import fcntl
 
@@ -77,7 +77,7 @@ def ensure_installed(requirements: str) -> None:
         return
     checkout = os.open(ROOT, os.O_RDONLY)
     try:
-        # Two first starts at the same time: the second waits, and finds the work done.
+        # Of two first starts at once, the second waits and finds the work done.
         fcntl.flock(checkout, fcntl.LOCK_EX)
         stamp = _read_stamp()
         if _is_current(stamp, requirements):
@@ -115,25 +115,25 @@ def _digest(name: str) -> str | None:
 
 
 def _interpreter() -> str:
-    """Return what `.venv` is made of: another one after an upgrade of the system's Python."""
+    """Return the interpreter behind `.venv`; an upgrade of the system's Python changes it."""
     return os.path.realpath(PYTHON)
 
 
 def _make_venv() -> None:
     if not succeeds(sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)):
-        fail(f"{sys.executable} cannot make a virtual environment. {_VENV_HINT}")
+        fail(f"{sys.executable} failed to make a virtual environment. {_VENV_HINT}")
 
 
 def _install(requirements: str) -> None:
     options = ("--quiet", "--require-hashes", "-r", str(ROOT / requirements))
     uv, python = shutil.which("uv"), str(PYTHON)
-    # Where uv cannot, pip is asked: it may be configured for a mirror that uv does not know.
+    # If uv fails, try pip: it may be configured for a mirror that uv does not know.
     if uv and succeeds(uv, "pip", "install", "--python", python, *options, quiet=True):
         return
     if not succeeds(python, "-m", "pip", "--version", quiet=True) and not succeeds(
         python, "-m", "ensurepip", "--default-pip", quiet=True
     ):
-        fail(f"There is neither pip for {sys.executable} nor uv. {_VENV_HINT}")
+        fail(f"Found neither uv nor pip for {sys.executable}. {_VENV_HINT}")
     pip = (python, "-m", "pip", "--disable-pip-version-check", "--no-input")
     if not succeeds(*pip, "install", *options):
-        fail(f"{requirements} could not be installed; pip says above why.")
+        fail(f"Failed to install {requirements}; see pip's error above.")

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034
-# Sourced by smoke.sh and smoke-httpie.sh: the steps, and what must be so after each.
-# They define get PATH, post PATH BODY_FILE, put_file and download; each prints the status that it
-# got, or nothing when there was no answer, and leaves the body of the answer in $work/answer.
+# The steps of the smoke test, and the status expected of each.
+# The sourcing script defines get PATH, post PATH BODY_FILE, put_file and download. Each prints the
+# status of the response, or nothing without one, and writes its body to $work/answer.
 
 base=${BASE_URL:-http://127.0.0.1:8000}
 here=$(dirname "$0")
@@ -22,11 +22,11 @@ json() { python3 "$here/lib/smoke_json.py" "$@"; }
 expect() {
     expected=$1 what=$2
     shift 2
-    # Where an upload is refused early the tools fail, and still have a status to tell.
+    # When an upload is refused early the tools fail, but still print a status.
     status=$("$@") || true
     case $status in
     "$expected") ;;
-    '' | 000) fail "$what got no answer" ;;
+    '' | 000) fail "$what got no response" ;;
     *) fail "$what got $status, not $expected: $(head -c 2000 "$work/answer")" ;;
     esac
 }
@@ -39,7 +39,7 @@ if [ -z "$file" ]; then
     file=$work/smoke.bin
     head -c 1000003 /dev/urandom >"$file"
 fi
-{ [ -f "$file" ] && [ -r "$file" ]; } || fail "$file is not a file that can be read"
+{ [ -f "$file" ] && [ -r "$file" ]; } || fail "$file is not a readable file"
 
 smoke() {
     json init-upload "$file" >"$work/body"
@@ -52,12 +52,12 @@ smoke() {
     expect 201 "the commit" post /files/commit "$work/body"
     mv "$work/answer" "$work/committed"
     expect 200 "the same commit again" post /files/commit "$work/body"
-    json same "$work/committed" "$work/answer" || fail "the second commit had another answer"
+    json same "$work/committed" "$work/answer" || fail "the second commit got a different response"
 
     id=$(json member "$work/committed" fileId)
     expect 200 "asking for the download" get "/files/$id/download"
     expect 200 "the download from the store" download
     cmp "$file" "$work/answer" || fail "the download differs from the file"
 
-    echo "smoke: $(wc -c <"$file" | tr -d ' ') bytes up, committed once, down again, every byte the same"
+    echo "smoke: $(wc -c <"$file" | tr -d ' ') bytes uploaded, committed and downloaded: every byte the same"
 }

@@ -1,4 +1,4 @@
-"""Makes the bodies of the smoke scripts' requests, and reads the answers. Standard library only."""
+"""Makes the smoke test's request bodies and reads its responses. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def init_upload(path: str) -> str:
 
 
 def commit(path: str, answer: str) -> str:
-    """Return the body of the commit of `path`, after init-upload's `answer`."""
+    """Return the body of the commit of `path`; `answer` is init-upload's response."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(1 << 20):
@@ -32,7 +32,7 @@ def commit(path: str, answer: str) -> str:
 
 
 def member(answer: str, name: str) -> str:
-    """Return the member `name` of an answer."""
+    """Return the member `name` of a response."""
     return str(_read(answer)[name])
 
 
@@ -50,7 +50,7 @@ def curl_config(answer: str, name: str) -> str:
 
 
 def same(first: str, second: str) -> None:
-    """Raise unless both answers to the commit name the same version."""
+    """Raise ValueError unless both responses to the commit name the same version."""
     one, other = _read(first), _read(second)
     for name in ("fileId", "version", "key", "size", "checksum", "created_at"):
         if one[name] != other[name]:
@@ -58,7 +58,7 @@ def same(first: str, second: str) -> None:
 
 
 def split(raw: str, body: str) -> str:
-    """Move the body of a raw HTTP answer to the file `body`; return the status."""
+    """Write the body of a raw HTTP response to the file `body`; return the status."""
     with open(raw, "rb") as file:
         head, _, rest = file.read().partition(b"\r\n\r\n")
     with open(body, "wb") as file:
@@ -70,7 +70,7 @@ def _read(path: str) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         answer = json.load(file)
     if not isinstance(answer, dict):
-        raise ValueError("the answer is not an object")
+        raise ValueError("the response is not an object")
     return answer
 
 
@@ -88,6 +88,6 @@ if __name__ == "__main__":
     try:
         printed = COMMANDS[sys.argv[1]](*sys.argv[2:])  # type: ignore[operator]
     except (OSError, ValueError, LookupError) as error:
-        sys.exit(f"smoke: an answer is not as it should be: {error!r}")
+        sys.exit(f"smoke: unexpected response: {error!r}")
     if printed:
         sys.stdout.write(f"{printed}\n")

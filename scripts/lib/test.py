@@ -1,7 +1,6 @@
 """Runs the linters, the types, the layers and the tests.
 
-The first stage of `scripts/test`: any Python 3.11+, standard library only; the rest runs in
-`.venv`.
+Runs on any Python 3.11+ with the standard library only; what it starts runs in `.venv`.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ _PARALLEL = (
 )
 """Files in parallel, in the order of tests/conftest.py; the tests of one file share its servers."""
 END_SECONDS = 20
-"""How long the tests may take to end what they have started."""
+"""Seconds for the tests to stop the processes that they have started."""
 NO_TESTS = 5
-"""pytest's exit status where it was left with no test to run."""
+"""pytest's exit status when it collected no tests."""
 OTHER_SERVERS = ("DATABASE_URL", "MINIO_")
-"""What begins so is taken out of the environment: the tests never touch a server in use."""
+"""Prefixes of variables to remove, so that the tests never touch a server in use."""
 
 
 def main() -> int:
-    """Return the exit status: 0 only when all that was asked for is right."""
+    """Return the exit status: 0 only when every check and test passes."""
     options, arguments = _options()
     require_posix()
     require_embedded_store()
@@ -62,10 +61,10 @@ def main() -> int:
     try:
         failed = [] if arguments or options.after_quick else _check(processes, environment)
         if failed:
-            fail(f"Not in order: {', '.join(failed)}. The tests were not run.")
+            fail(f"Failed: {', '.join(failed)}. The tests were not run.")
         if options.full:
             return _full(processes, arguments, environment, after_quick=options.after_quick)
-        # Who names a file gets all of it, the slow tests too.
+        # A named file runs completely, with its slow tests.
         named = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
         chosen = [] if named else ["-m", "not slow"]
         run = _pytest_with_coverage if options.coverage else _pytest
@@ -84,25 +83,25 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
         prog="scripts/test",
         description="Check formatting, lint, types, layers, migrations and shell scripts, then run "
         "the tests on SQLite and the embedded store.",
-        epilog="All other arguments are pytest's; with any of them only pytest runs. "
-        "Of a file that is named the slow tests run, too.",
+        epilog="All other arguments go to pytest; with any of them only pytest runs. "
+        "Naming a file also runs its slow tests.",
         allow_abbrev=False,
     )
     parser.add_argument(
         "--full",
         action="store_true",
-        help="run the slow tests too, and all a second time, but those marked `once`, on "
-        "PostgreSQL and MinIO, which it finds or installs",
+        help="run the slow tests, too; then run all tests but those marked `once` again, on "
+        "PostgreSQL and MinIO, which are installed if missing",
     )
     parser.add_argument(
         "--after-quick",
         action="store_true",
-        help="with --full: leave out what `scripts/test` has just checked and run",
+        help="with --full: skip what a plain `scripts/test` checks and runs",
     )
     parser.add_argument(
         "--coverage",
         action="store_true",
-        help="without --full: measure which branches the tests run, and fail when they are too few",
+        help="without --full: measure branch coverage, and fail if it is too low",
     )
     return parser.parse_known_args()
 
@@ -134,7 +133,7 @@ def _shell_scripts() -> dict[str, str]:
 
 
 def _check(processes: Processes, environment: Mapping[str, str]) -> list[str]:
-    """Run all checks at the same time; return the names of those that failed."""
+    """Run all checks in parallel; return the names of those that failed."""
     failed = []
     with contextlib.ExitStack() as outputs:
         settings = dict(environment) | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
@@ -161,7 +160,7 @@ def _pytest(processes: Processes, arguments: Sequence[str], environment: Mapping
 def _pytest_with_coverage(
     processes: Processes, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> int:
-    """Run pytest and report what it ran of the code; return the status of what fails first."""
+    """Run pytest under coverage and report it; return the status of the first failure."""
     coverage = ("-m", "coverage")
     pytest = (*coverage, "run", "-m", "pytest", *_PARALLEL, *arguments)
     for command in (
@@ -195,9 +194,9 @@ def _full(
     *,
     after_quick: bool,
 ) -> int:
-    """Run all tests, then those that rest on a database or a store on PostgreSQL and MinIO.
+    """Run all tests, then those not marked `once` on PostgreSQL and MinIO.
 
-    `after_quick`: of all tests only the slow ones, as the others have just passed.
+    `after_quick`: the first run has only the slow tests.
     """
     from scripts.lib import servers
 
@@ -206,13 +205,13 @@ def _full(
     status = _pytest(processes, [*first, *arguments], environment)
     if status != 0:
         return status
-    say("Once more, on PostgreSQL and MinIO.")
+    say("Running the tests again, on PostgreSQL and MinIO.")
     with tempfile.TemporaryDirectory(prefix="remotedrive-") as folder:
         started = servers.start(processes, Path(folder))
         try:
             again = ["-m", "not once", *arguments]
             status = _pytest(processes, again, dict(environment) | started)
-            # Of the files that were named there may be nothing to repeat.
+            # The named files may have only tests marked `once`.
             return 0 if arguments and status == NO_TESTS else status
         finally:
             processes.end_all(seconds=END_SECONDS)
