@@ -1,10 +1,10 @@
-"""Signatures per second of files/store/presign.py, minio-py and boto3, in one run, with no store.
+"""Compares signatures per second of files/store/presign.py, minio-py and boto3, without a store.
 
     python benchmarks/presign.py [rounds]
 
-Every round times all of them, one after the other, so that a busy machine slows all alike; the
-ratios are taken within a round. What each signs of the PUT beside `host` is what it can:
-minio-py nothing more, boto3 the length and the checksum, ours the same and the algorithm header.
+Every round times all of them in turn, so that a busy machine slows all alike; ratios are taken
+within a round. All sign `host` of the PUT. boto3 also signs the length and the checksum; ours signs
+these and the algorithm header.
 """
 
 import statistics
@@ -93,7 +93,7 @@ def spread(values: list[float], digits: int) -> str:
 def main(rounds: int) -> None:
     contenders = signers()
     for sign in contenders.values():
-        sign()  # imports and caches are not what is measured
+        sign()  # warm up imports and caches
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, sign in contenders.items():

@@ -1,10 +1,10 @@
 // The page of a share: shows what a password protects, and sends a new version to the store.
-// Downloads need nothing of this.
+// Downloads work without it.
 
-const SLICE = 1 << 20; // Bytes of a file that are in memory at a time while it is hashed.
+const SLICE = 1 << 20; // Bytes read into memory at a time for hashing.
 const HASHING = 20; // Percent of the bar for reading the file; the rest is for sending it.
-const ATTEMPTS = 5; // At commit, which may be repeated safely.
-const LONGEST_WAIT = 15; // Seconds between two of them, whatever the service asks for.
+const ATTEMPTS = 5; // Of commit, which is idempotent.
+const LONGEST_WAIT = 15; // Seconds between attempts at most, whatever Retry-After says.
 
 const ROUND_CONSTANTS = Int32Array.of(
   0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -17,8 +17,8 @@ const ROUND_CONSTANTS = Int32Array.of(
   0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 );
 
-// SHA-256 (FIPS 180-4), a piece at a time. The browser's own takes only all bytes at once, and
-// only in a secure context.
+// Incremental SHA-256 (FIPS 180-4). The browser's own function needs all bytes at once and a secure
+// context.
 export class Sha256 {
   #state = Int32Array.of(
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
@@ -95,7 +95,7 @@ export class Sha256 {
   }
 }
 
-// Returns what follows a message of `length` bytes: a bit, zeros, and its length in 64 bits.
+// Returns the padding of a message of `length` bytes: a bit, zeros, and the length in 64 bits.
 export function padding(length) {
   const bytes = new Uint8Array(((119 - (length % 64)) % 64) + 9);
   bytes[0] = 0x80;
@@ -105,7 +105,7 @@ export function padding(length) {
   return bytes;
 }
 
-// What went wrong, in a sentence for the person. `retryAfter` in seconds where a retry may help.
+// An error with a sentence for the user; `retryAfter` in seconds if a retry may help.
 class Failure extends Error {
   constructor(sentence, retryAfter = null) {
     super(sentence);
@@ -116,7 +116,7 @@ class Failure extends Error {
 const byId = (id) => document.getElementById(id);
 const card = byId("share");
 let password = "";
-let focusGoesBack = false; // To the picker, when the upload ends.
+let focusGoesBack = false; // Focus the picker when the upload ends.
 
 function setUp() {
   const expiry = byId("expiry");
@@ -221,7 +221,7 @@ function setUpUpload() {
     take(files);
   });
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
-    // Anywhere: a file that is dropped beside the area must not replace the page.
+    // On the whole page: a file dropped beside the area must not replace the page.
     document.addEventListener(name, (event) => {
       event.preventDefault();
       area.classList.toggle("over", name !== "drop" && area.contains(event.target));
@@ -283,7 +283,7 @@ async function hash(file, signal) {
 
 function put(signed, file, signal) {
   return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch() does not tell how much was sent.
+    const request = new XMLHttpRequest(); // fetch() reports no upload progress.
     request.open("PUT", signed.presigned_put_url);
     for (const [name, value] of Object.entries(signed.headers)) {
       request.setRequestHeader(name, value);
@@ -300,7 +300,7 @@ function put(signed, file, signal) {
     });
     request.addEventListener("abort", () => reject(signal.reason));
     signal.addEventListener("abort", () => request.abort());
-    // A slice has no type, so that no Content-Type is sent beside the headers that are signed.
+    // A slice has no type, so only the signed headers are sent and no Content-Type.
     request.send(file.slice());
   });
 }
