@@ -1,7 +1,7 @@
-"""How Swift is set up: configuration, rings, and the WSGI applications made from them.
+"""Sets up Swift: its configuration, its rings, and the WSGI applications made from them.
 
-Everything lies under one data folder: ``swift/`` (swift.conf and the rings) and ``disk/d0/`` (the
-objects and databases). Keys are never written there. No socket is opened here.
+All data is in one folder: ``swift/`` (swift.conf and the rings) and ``disk/d0/`` (the
+objects and databases). Keys are never written to it.
 """
 
 import os
@@ -19,7 +19,7 @@ from embedded_store.filters.keys import Credentials
 STORAGE_KINDS = ("account", "container", "object")
 DEVICE = "d0"
 
-# The hash suffix is part of where every object lies: made once, and never again.
+# The hash suffix is part of every object's path, so it must never change.
 SWIFT_CONF = """\
 [swift-hash]
 swift_hash_path_suffix = {suffix}
@@ -27,10 +27,10 @@ swift_hash_path_suffix = {suffix}
 max_header_size = 32768
 """
 
-# disable_fallocate: Edge looks at the room; Swift's own reserve would stop the small second write
-# that makes a version the current one.
-# The timeouts: one process on a busy machine does everything; with Swift's own (0.5 s to connect)
-# it would take itself for dead, and listings would miss objects, there being no updater.
+# disable_fallocate: Edge checks the free space; Swift's own reserve would stop the small second
+# write that makes a version the current one.
+# The timeouts: with Swift's own (0.5 s to connect) one process on a busy machine would time out on
+# itself, and listings would miss objects, because no updater runs.
 STORAGE = """
 [DEFAULT]
 mount_check = false
@@ -46,19 +46,19 @@ container_update_timeout = 60
 """
 
 # Swift itself adds gatekeeper and dlo. The order matters:
-# - once stands left of slo and versioned_writes, which would check and store before it asks;
-# - versioned_writes stands left of symlink, with which it makes the current version;
-# - bulk stays out: it answers before authentication.
+# - once is left of slo and versioned_writes, which would check and store first;
+# - versioned_writes is left of symlink, which it uses to make the current version;
+# - bulk is left out: it responds before authentication.
 PIPELINE = """
 [pipeline:main]
 pipeline = catch_errors proxy-logging cache listing_formats s3api keys copy once slo \
 versioned_writes symlink proxy-server
 """
 
-# - error_suppression_interval: one 507 would close the only disk for 60 s.
-# - dns_compliant_bucket_names: the service's tests and users may name buckets as MinIO allows.
-# - allow_async_delete: no daemon runs that would delete the parts later.
-# - rate_limit_under_size: small parts are read at one a second otherwise.
+# - error_suppression_interval: one 507 would disable the only disk for 60 s.
+# - dns_compliant_bucket_names: permit the bucket names that MinIO permits.
+# - allow_async_delete: no daemon runs to delete the parts later.
+# - rate_limit_under_size: otherwise small parts are read at one a second.
 # - max_upload_part_num and max_manifest_*: S3's 10,000 parts.
 PROXY = """
 [app:proxy-server]
@@ -103,10 +103,10 @@ use = egg:swift#symlink
 
 
 def prepare(data: Path) -> None:
-    """Make the folders and swift.conf under ``data`` where they are missing, and have Swift use it.
+    """Make missing folders and swift.conf under ``data``, and make Swift use them.
 
-    The place of swift.conf is a constant of Swift's modules, read when they are imported: it must
-    be set, checked, and read again by those that were built on it, in this order.
+    Swift's modules read the path of swift.conf at import: set it, validate it, then reload the
+    modules that depend on it, in this order.
     """
     (data / "disk" / DEVICE).mkdir(parents=True, exist_ok=True)
     configuration = data / "swift" / "swift.conf"
@@ -121,7 +121,7 @@ def prepare(data: Path) -> None:
 
 
 def write_ring(data: Path, kind: str, port: int) -> None:
-    """Tell Swift that the server of this kind listens at ``port``; made anew at every start."""
+    """Write the ring that names ``port`` for this kind of server; needed at every start."""
     builder = RingBuilder(part_power=4, replicas=1, min_part_hours=0)
     builder.add_dev(
         {
@@ -139,19 +139,22 @@ def write_ring(data: Path, kind: str, port: int) -> None:
 
 
 def storage_application(data: Path, kind: str, log_level: str) -> WSGIApplication:
-    """The account, container or object server."""
+    """Return the account, container or object server."""
     text = STORAGE.format(kind=kind)
     return _load(text, data, log_level)
 
 
 def s3_application(data: Path, credentials: Credentials, log_level: str) -> WSGIApplication:
-    """The proxy server with the S3 API; the rings must have been written."""
+    """Return the proxy server with the S3 API; write the rings first."""
     return _load(PIPELINE + PROXY, data, log_level, credentials=credentials)
 
 
 def _load(text: str, data: Path, log_level: str, **more: object) -> WSGIApplication:
-    """An application from configuration text. Values from outside come as objects beside it, since
-    text would be parsed: a ``%(`` or a line break in a path or a secret would mean something."""
+    """Return an application made from configuration text.
+
+    External values are passed as objects, because Swift would parse a ``%(`` or a line break in
+    the text.
+    """
     outside: dict[str, Any] = {
         "swift_dir": str(data / "swift"),
         "devices": str(data / "disk"),
@@ -164,7 +167,7 @@ def _load(text: str, data: Path, log_level: str, **more: object) -> WSGIApplicat
 
 
 def _write_at_once(path: Path, text: str) -> None:
-    """Write the file whole or not at all, and be sure that it stays."""
+    """Write the file atomically and durably."""
     unfinished = path.with_suffix(".new")
     with unfinished.open("w") as file:
         file.write(text)

@@ -1,6 +1,6 @@
-"""Starts the servers of the embedded store as greenlets of this process, and keeps them running.
+"""Runs the servers of the embedded store as greenlets of this process.
 
-To be imported after Swift's monkey patching only; ``__main__`` sees to that.
+Import it only after Swift's monkey patching.
 """
 
 import errno
@@ -29,7 +29,7 @@ from embedded_store.filters.keys import Credentials
 
 SIGNATURE = re.compile(r"(Signature(?:=|%3D|%253D))[0-9a-f]+", re.IGNORECASE)
 ADDRESS = "127.0.0.1"
-IDLE_SECONDS = 60  # after which a connection without a request, or a stalled one, is closed
+IDLE_SECONDS = 60  # until an idle or stalled connection is closed
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     origins: Collection[str],
     verbose: bool,
 ) -> None:
-    """Serve until a signal ends the process. SystemExit with a sentence when it cannot start."""
+    """Serve until a signal ends the process. Raises SystemExit if it fails to start."""
     _end_at_signals()
     _set_up_logging(verbose)
     lock = _take_folder(data)
@@ -61,10 +61,10 @@ def run(
 
 
 def _end_at_signals() -> None:
-    """End at once: nothing is owed, since Swift answers only after fsync.
+    """Exit immediately at a signal: Swift responds only after fsync, so nothing is lost.
 
-    A SIGINT that the parent has set to be ignored stays ignored, so that a script may let the
-    store outlive a Ctrl-C that goes to the whole process group, and end it afterwards.
+    If the parent ignores SIGINT, it stays ignored, so that a script can stop the store after a
+    Ctrl-C that goes to the whole process group.
     """
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -76,7 +76,7 @@ def _end(*_: object) -> None:
 
 
 def _set_up_logging(verbose: bool) -> None:
-    """Standard error or nothing, in place of syslog (UDP port 514 where there is no /dev/log)."""
+    """Log to standard error or nowhere, not to syslog (UDP port 514 without /dev/log)."""
     handler = logging.StreamHandler(sys.stderr) if verbose else logging.NullHandler()
     handler.addFilter(_without_signatures)
     logging.getLogger().addHandler(handler)
@@ -85,14 +85,14 @@ def _set_up_logging(verbose: bool) -> None:
 
 
 def _without_signatures(record: logging.LogRecord) -> bool:
-    """A presigned URL in a log would be a key to the object, for as long as it is valid."""
+    """Remove signatures: a presigned URL in a log would give access to the object."""
     record.msg = SIGNATURE.sub(r"\1...", record.getMessage())
     record.args = ()
     return True
 
 
 def _take_folder(data: Path) -> TextIO:
-    """The data folder, made if it is missing and locked for as long as the result is open."""
+    """Make the data folder if it is missing; return its lock, held until closed."""
     try:
         data.mkdir(parents=True, exist_ok=True)
         lock = (data / "lock").open("w")
@@ -112,7 +112,7 @@ def _take_folder(data: Path) -> TextIO:
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket on this machine only; port 0 takes any free one."""
+    """Return a socket that listens on 127.0.0.1; port 0 means any free one."""
     try:
         listener: socket.socket = eventlet.listen((ADDRESS, port), backlog=1024, reuse_port=False)
     except OSError as error:
@@ -124,7 +124,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _serve(listener: socket.socket, application: WSGIApplication) -> Any:
-    """A greenlet that serves the application."""
+    """Return a greenlet that serves the application."""
     return eventlet.spawn(
         wsgi.server,
         listener,

@@ -1,6 +1,6 @@
-"""What memcached is to Swift, in a dict: twice the speed, and no complaints about its absence.
+"""A dict in place of memcached: twice the speed of no cache, and no warnings.
 
-Only for one process. It is not bounded: Swift keeps one entry per account and bucket in it.
+For one process only. It is unbounded: Swift keeps one entry for each account and bucket.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ class Cache:
         self._items: dict[str, tuple[Any, float]] = {}
 
     def get(self, key: str, raise_on_error: bool = False) -> Any:
-        """The value, or None when there is none or its time is over."""
+        """Return the value, or None if it is missing or expired."""
         value, until = self._items.get(key, (None, 0.0))
         return value if until > monotonic() else None
 
@@ -27,14 +27,14 @@ class Cache:
         self._items[key] = (value, monotonic() + (time or DEFAULT_SECONDS))
 
     def delete(self, key: str) -> None:
-        """Forget the key; one that is not there is no error."""
+        """Delete the key; a missing one is no error."""
         self._items.pop(key, None)
 
 
 def filter_factory(
     global_conf: dict[str, Any], **local_conf: str
 ) -> Callable[[WSGIApplication], WSGIApplication]:
-    """The ``cache`` filter of the pipeline: puts one cache into every request's environ."""
+    """Return the ``cache`` filter, which puts one cache into every request's environ."""
     cache = Cache()
 
     def layer(app: WSGIApplication) -> WSGIApplication:

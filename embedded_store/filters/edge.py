@@ -1,6 +1,6 @@
-"""The outermost layer of the embedded store: what must hold before Swift sees a request.
+"""The outermost layer of the embedded store: checks requests before Swift sees them.
 
-It knows HTTP, CORS and the room on the disk, and nothing of buckets, keys or signatures.
+It handles HTTP, CORS and free disk space, but no buckets, keys or signatures.
 """
 
 import shutil
@@ -16,8 +16,8 @@ EXPOSED_HEADERS = (
     "Content-Length, Content-Range, Content-Disposition, Last-Modified"
 )
 PREFLIGHT_SECONDS = "600"
-# Bytes kept free for Swift's own records: it writes the bytes of a new version first, and if there
-# were no room to make it the current one, they would stay, answered with an error, for ever.
+# Bytes kept free for Swift's records. Swift writes the bytes of a new version first; without room
+# to make it the current one, it would respond with an error and keep them for ever.
 RESERVE = 8 << 20
 
 Headers = list[tuple[str, str]]
@@ -26,11 +26,11 @@ ExceptionInformation = (
 )
 
 
-class Whole:
+class CompleteBody:
     """A request body that fails when it ends before its announced length.
 
-    versioned_writes puts another length in place of the announced one, and Swift would then store
-    what has come of a body whose sender went away as a version of its own.
+    versioned_writes replaces the announced length, so Swift would store the truncated body of a
+    disconnected client as a version.
     """
 
     def __init__(self, body: Any, length: int) -> None:
@@ -38,7 +38,7 @@ class Whole:
         self._left = length
 
     def read(self, *size: int) -> bytes:
-        """As ``body.read``. OSError at an end that comes too early."""
+        """Like ``body.read``. Raises OSError if the body ends early."""
         chunk: bytes = self._body.read(*size)
         self._left -= len(chunk)
         if not chunk and self._left > 0 and size != (0,):
@@ -46,15 +46,15 @@ class Whole:
         return chunk
 
     def __getattr__(self, name: str) -> Any:
-        # Swift reaches through to eventlet's own methods of a body.
+        # Swift also uses eventlet's own methods of a body.
         return getattr(self._body, name)
 
 
 class Edge:
-    """CORS on every answer, SigV4 requests only, bodies of a known length, no headers of Swift.
+    """Adds CORS headers to every response; requires SigV4 and a length; drops Swift's headers.
 
-    ``origins``: those whose pages may read answers; ``*`` among them means all.
-    ``folder``: where the bytes will lie.
+    ``origins``: those whose pages may read responses; ``*`` among them means all.
+    ``folder``: the data folder, whose free space is checked.
     """
 
     def __init__(self, app: WSGIApplication, origins: Collection[str], folder: Path) -> None:
@@ -63,7 +63,7 @@ class Edge:
         self.folder = folder
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        # Taken away from Swift, whose own CORS leaves error answers bare.
+        # Hidden from Swift, whose own CORS omits the headers of error responses.
         origin: str | None = environ.pop("HTTP_ORIGIN", None)
         cors = self._cors_headers(origin)
         if origin and environ["REQUEST_METHOD"] == "OPTIONS":
@@ -74,8 +74,8 @@ class Edge:
 
         refusal = _refusal(environ, self.folder)
         if refusal:
-            return _answer(start, *refusal)
-        environ["wsgi.input"] = Whole(
+            return _error(start, *refusal)
+        environ["wsgi.input"] = CompleteBody(
             environ["wsgi.input"], int(environ.get("CONTENT_LENGTH") or 0)
         )
         _drop_swift_headers(environ)
@@ -94,9 +94,9 @@ class Edge:
 def _preflight(
     environ: WSGIEnvironment, start_response: StartResponse, cors: Headers
 ) -> Iterable[bytes]:
-    """The answer to a browser that asks before a request (Fetch standard, CORS-preflight)."""
+    """Respond to a CORS preflight (Fetch standard)."""
     if not cors:
-        return _answer(start_response, "403 Forbidden", "AccessForbidden")
+        return _error(start_response, "403 Forbidden", "AccessForbidden")
     asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
     start_response(
         "204 No Content",
@@ -111,7 +111,7 @@ def _preflight(
 
 
 def _refusal(environ: WSGIEnvironment, folder: Path) -> tuple[str, str] | None:
-    """Status line and S3 error code for what must not get further, or None."""
+    """Return the status line and S3 error code of a refused request, or None."""
     signed = environ.get("HTTP_AUTHORIZATION", "").startswith("AWS4-HMAC-SHA256")
     if not signed and "X-Amz-Signature=" not in environ.get("QUERY_STRING", ""):
         return "403 Forbidden", "AccessDenied"
@@ -129,15 +129,15 @@ def _refusal(environ: WSGIEnvironment, folder: Path) -> tuple[str, str] | None:
 
 
 def _drop_swift_headers(environ: WSGIEnvironment) -> None:
-    """Take away what S3 does not know and Swift honours unsigned: X-Delete-At, X-Copy-From…"""
+    """Drop headers unknown to S3 that Swift obeys unsigned: X-Delete-At, X-Copy-From…"""
     for name in list(environ):
         foreign = name.startswith("HTTP_X_") and not name.startswith("HTTP_X_AMZ_")
         if foreign or name == "HTTP_ETAG":
             del environ[name]
 
 
-def _answer(start_response: Any, status: str, code: str) -> Iterable[bytes]:
-    """An error as S3 words it (API reference, "Error responses")."""
+def _error(start_response: Any, status: str, code: str) -> Iterable[bytes]:
+    """Respond with an S3 error (API reference, "Error responses")."""
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f"<Error><Code>{code}</Code><Message>{status}</Message></Error>"

@@ -1,7 +1,7 @@
 """Authentication: one access key, which is also the name of the Swift account.
 
-Not Swift's own tempauth: that one wants ``account:user`` as the key, and otherwise puts the account
-in place of the key wherever the key first stands in a path, also inside an object's name.
+Swift's own tempauth does not fit: it requires ``account:user`` as the key; otherwise it replaces
+the first occurrence of the key in a path with the account, even inside an object's name.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from swift.common.swob import HTTPUnauthorized
 
 @dataclass(frozen=True)
 class Credentials:
-    """The one key pair that may use the store."""
+    """The key pair that may use the store."""
 
     access_key: str
     secret_key: str = field(repr=False)
 
 
 class Keys:
-    """Lets through what s3api found signed with the key pair, and Swift's questions to itself."""
+    """Accepts requests signed with the key pair, and Swift's own internal requests."""
 
     def __init__(self, app: WSGIApplication, credentials: Credentials) -> None:
         self.app = app
@@ -37,19 +37,19 @@ class Keys:
             environ["REMOTE_USER"] = self.credentials.access_key
             environ["swift_owner"] = True
             environ["swift.authorize"] = _allow
-        elif not environ.get("swift.authorize_override"):  # set by Swift only, no header gets here
+        elif not environ.get("swift.authorize_override"):  # no client can set it
             refusal: Iterable[bytes] = HTTPUnauthorized()(environ, start_response)
             return refusal
         return self.app(environ, start_response)
 
 
 def _allow(request: object) -> None:
-    """Swift asks this before each operation; None means yes."""
+    """Authorize an operation: Swift takes None for yes."""
 
 
 def filter_factory(
     global_conf: dict[str, Any], **local_conf: str
 ) -> Callable[[WSGIApplication], Keys]:
-    """The ``keys`` filter. The credentials come as an object, so no text of theirs is parsed."""
+    """Return the ``keys`` filter. The credentials are an object, which Swift does not parse."""
     credentials = global_conf["credentials"]
     return lambda app: Keys(app, credentials)

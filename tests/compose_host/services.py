@@ -33,7 +33,7 @@ _CHECK_SECONDS = 0.3
 _IMAGE_ENVIRONMENT = {"caddy": {"XDG_DATA_HOME": "/data", "XDG_CONFIG_HOME": "/config"}}
 _IMAGE_COMMAND = {"caddy": ["caddy", "run", "--config", "/etc/caddy/Caddyfile"]}
 _STOP_SIGNAL = {"postgres": signal.SIGINT}
-"""What the images of others say in their Dockerfiles."""
+"""The defaults from the Dockerfiles of third-party images."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Host:
         self._image = state / "image"
         if not state.exists():
             state.mkdir(parents=True)
-            # PostgreSQL runs as a user of its own, who must get to its data.
+            # PostgreSQL runs as another user, who must have access to its data.
             state.chmod(0o711)
 
     # State
@@ -140,7 +140,7 @@ class Host:
     def environment(
         self, service: Service, added: Mapping[str, str] | None = None
     ) -> dict[str, str]:
-        """Return all that a process of the service finds in its environment, with what is added."""
+        """Return the environment of a process of the service, with the additions."""
         kind = _kind(service)
         given = _IMAGE_ENVIRONMENT.get(kind, {}) | service.environment | dict(added or {})
         environment = {
@@ -166,7 +166,7 @@ class Host:
         return str(noted["folder"])
 
     def build(self) -> None:
-        """Lay out the project's image anew, as the Dockerfile says."""
+        """Rebuild the files of the project's image from the Dockerfile."""
         Image().build(self._image)
 
     def popen(
@@ -208,7 +208,7 @@ class Host:
         return process
 
     def config(self, service: Service) -> str:
-        """Return a digest of all that makes it necessary to start a service anew."""
+        """Return a digest of everything whose change requires restarting the service."""
         digest = hashlib.sha256(repr((service.command, self.environment(service))).encode())
         if service.is_ours:
             for path in sorted(self._image.rglob("*")):
@@ -275,7 +275,7 @@ class Host:
         return copy
 
     def wait_healthy(self, service: Service) -> None:
-        """Return once the service's health check has passed; raise `Died` when it cannot."""
+        """Wait until the service's health check passes; raise DiedError if it fails."""
         checked = 0.0
 
         def passed() -> bool:
@@ -306,7 +306,7 @@ class Host:
             return False
 
     def run_once(self, service: Service) -> None:
-        """Run a service that is to end, such as the set-up; raise `Died` unless it succeeds."""
+        """Run a one-shot service; raise DiedError unless it succeeds."""
         say(f"{service.name}: runs")
         process = self.start(service)
         status = self._processes.wait_for_end(process)
@@ -322,7 +322,7 @@ class Host:
         return "\n".join(lines[-20:])
 
     def stop(self, service: Service) -> None:
-        """Ask the service to end, and kill it when it takes longer than its grace period."""
+        """Stop the service; kill it after its grace period."""
         process = self.process(service)
         self._note(service, None)
         if process is None or not process.is_alive():
@@ -343,7 +343,7 @@ class Host:
         _kill(process)
 
     def forget(self, *, volumes: bool) -> None:
-        """Remove what is kept of the services; with `volumes` also their data."""
+        """Remove the state of the services; with `volumes` also their data."""
         for name in ("image", "logs", *(["volumes"] if volumes else [])):
             shutil.rmtree(self._folder / name, ignore_errors=True)
         shutil.rmtree(self._read("sockets.json").get("folder", ""), ignore_errors=True)
@@ -387,7 +387,7 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def _kill(process: Process) -> None:
-    """Kill a process and all that it has started; first it is stopped, lest it start more."""
+    """Kill a process and its descendants; stop it first, so that it starts no more."""
     os.kill(process.pid, signal.SIGSTOP)
     for pid in [*_descendants(process.pid), process.pid]:
         with contextlib.suppress(ProcessLookupError):
