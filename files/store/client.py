@@ -219,7 +219,7 @@ class ObjectStore:
                 if error.code == "NoSuchUpload":
                     return False
                 raise
-            # S3 may response 200 and then, in the body, an error.
+            # S3 may respond 200 and then put an error into the body.
             if not result.etag or result.object_name != key:
                 raise MalformedResponseError("not the result of a completion")
             return True
