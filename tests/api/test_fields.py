@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.conf import settings
 
-from files.models import File, Share, Upload
+from files.models import File, Share, ShareEvent, Upload
+from files.services.share_access import digest_of
 from tests.support import bad_values
 from tests.support.bad_values import ID
 from tests.support.client import Client, assert_invalid, assert_problem
+from tests.support.rows import make_file
 
+TOKEN = "of-this-test"
 INIT = {"filename": "a.txt", "size": 1}
 COMMIT = {"key": "uploads/no/such", "checksum": "0" * 64, "size": 1}
 SHARE = {"file_id": ID, "permission": "read"}
@@ -30,17 +34,24 @@ FIELDS: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
     ("POST", "/files/commit", COMMIT, "checksum", bad_values.CHECKSUMS),
     ("POST", "/files/commit", COMMIT, "size", bad_values.SIZES),
     ("POST", "/files/commit", COMMIT, "base_version", bad_values.VERSIONS),
-    ("PATCH", f"/files/{ID}", {}, "name", bad_values.NAMES),
+    ("PATCH", "/files/{file}", {}, "name", bad_values.NAMES),
     ("POST", f"/uploads/{ID}/urls", {}, "part_numbers", bad_values.PART_NUMBERS),
     ("POST", "/shares", SHARE, "file_id", bad_values.UUIDS),
     ("POST", "/shares", SHARE, "permission", bad_values.PERMISSIONS),
     ("POST", "/shares", SHARE, "expires_at", bad_values.EXPIRIES),
     ("POST", "/shares", SHARE, "password", bad_values.PASSWORDS),
     ("POST", "/shares", SHARE, "max_downloads", bad_values.COUNTS),
-    ("PATCH", f"/shares/{ID}", {}, "permission", bad_values.PERMISSIONS),
-    ("PATCH", f"/shares/{ID}", {}, "expires_at", bad_values.EXPIRIES),
-    ("PATCH", f"/shares/{ID}", {}, "password", bad_values.PASSWORDS),
-    ("PATCH", f"/shares/{ID}", {}, "max_downloads", bad_values.COUNTS),
+    ("PATCH", "/shares/{share}", {}, "permission", bad_values.PERMISSIONS),
+    ("PATCH", "/shares/{share}", {}, "expires_at", bad_values.EXPIRIES),
+    ("PATCH", "/shares/{share}", {}, "password", bad_values.PASSWORDS),
+    ("PATCH", "/shares/{share}", {}, "max_downloads", bad_values.COUNTS),
+    ("POST", "/s/{token}/init-upload", {"size": 1}, "filename", bad_values.NAMES),
+    ("POST", "/s/{token}/init-upload", {}, "size", bad_values.SIZES),
+    ("POST", "/s/{token}/init-upload", {"size": 1}, "content_type", bad_values.MEDIA_TYPES),
+    ("POST", "/s/{token}/init-upload", {"size": 1}, "checksum", bad_values.CHECKSUMS),
+    ("POST", "/s/{token}/commit", COMMIT, "key", bad_values.KEYS),
+    ("POST", "/s/{token}/commit", COMMIT, "checksum", bad_values.CHECKSUMS),
+    ("POST", "/s/{token}/commit", COMMIT, "size", bad_values.SIZES),
 ]
 """Where each kind of field is taken: an endpoint, the rest of a good body, the member, the values
 that it refuses."""
@@ -53,13 +64,27 @@ REQUIRED = [
 """Endpoints with the members that they cannot do without."""
 
 
+@dataclass
+class Rows:
+    """A file and a share of it, for the paths that name one."""
+
+    file: File
+    share: Share
+
+    def path(self, template: str) -> str:
+        return template.format(file=self.file.pk, share=self.share.pk, token=TOKEN)
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_written(db: None) -> Iterator[None]:
-    """Assert after every test here that a refused request wrote nothing."""
-    yield
-    assert not Upload.objects.exists()
-    assert not File.objects.exists()
-    assert not Share.objects.exists()
+def rows(owner: Client) -> Iterator[Rows]:
+    """Assert after every test here that a refused request changed and wrote nothing."""
+    file = make_file(owner.user)
+    share = Share.objects.create(
+        file=file, created_by=owner.user, token_digest=digest_of(TOKEN), permission="write"
+    )
+    before = [list(table.objects.values()) for table in (File, Share, ShareEvent, Upload)]
+    yield Rows(file, share)
+    assert [list(table.objects.values()) for table in (File, Share, ShareEvent, Upload)] == before
 
 
 @pytest.mark.parametrize(
@@ -68,14 +93,24 @@ def nothing_is_written(db: None) -> Iterator[None]:
     ids=[f"{path.replace(ID, 'ID')} {name}" for _, path, _, name, _ in FIELDS],
 )
 def test_an_invalid_value_is_refused_by_the_name_of_its_member(
-    owner: Client, method: str, path: str, others: dict[str, Any], name: str, values: list[str]
+    owner: Client,
+    rows: Rows,
+    method: str,
+    path: str,
+    others: dict[str, Any],
+    name: str,
+    values: list[str],
 ) -> None:
     good = {member: value for member, value in others.items() if member != name}
     for value in values:
         members = [f"{json.dumps(member)}: {json.dumps(each)}" for member, each in good.items()]
         raw = "{" + ", ".join([*members, f'"{name}": {value}']) + "}"
-        answer = assert_problem(owner.call(method, path, raw=raw.encode()), 400, "invalid")
-        fields = {error["field"].partition(".")[0] for error in answer["errors"]}
+        answer = owner.call(method, rows.path(path), raw=raw.encode())
+        assert answer.status == 400, value[:80]
+        assert_problem(answer, 400, "invalid")
+        fields = {error["field"] for error in answer["errors"]}
+        if name == "part_numbers":
+            fields = {field.partition(".")[0] for field in fields}
         assert fields == {name}, value[:80]
 
 

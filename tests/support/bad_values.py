@@ -60,7 +60,8 @@ MEDIA_TYPES += _texts("text/plain, text/html", "*/*, a", "*", "text/" + "x" * 25
 
 CHECKSUMS = _NOT_STRINGS + _SURROGATES
 CHECKSUMS += _texts("", "sha256:", "0" * 63, "0" * 65, "g" * 64, " " + "0" * 64, "0" * 64 + "\n")
-CHECKSUMS += _texts("sha256: " + "0" * 64, "md5:" + "0" * 64, "sha256:sha256:" + "0" * 64)
+CHECKSUMS += _texts("sha256:" + "0" * 63, "md5:" + "0" * 32, "md5:" + "0" * 64)
+CHECKSUMS += _texts("sha256: " + "0" * 64, "sha256:sha256:" + "0" * 64)
 CHECKSUMS += _texts("sha256:" + "0" * 62 + "０0", "sha256:" + "0" * 60_000)
 
 UUIDS = _NOT_STRINGS + _SURROGATES

@@ -53,7 +53,7 @@ class Answer:
 
 
 def assert_problem(answer: Answer, status: int, code: str) -> Answer:
-    """Hold `answer` against the shape that every error has, and this status and code."""
+    """Assert that `answer` is a well-formed problem document of this status and code."""
     assert (answer.status, answer.json.get("code")) == (status, code), answer.json
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json.keys() >= PROBLEM_MEMBERS, answer.json
@@ -71,7 +71,7 @@ def assert_problem(answer: Answer, status: int, code: str) -> Answer:
 
 
 def assert_invalid(answer: Answer, *fields: str) -> None:
-    """Hold `answer` to be a 400 `invalid` that names exactly these fields."""
+    """Assert that `answer` is a 400 `invalid` that names exactly these fields."""
     assert_problem(answer, 400, "invalid")
     assert {error["field"] for error in answer["errors"]} == set(fields)
 
