@@ -162,7 +162,7 @@ def _database() -> dict[str, Any]:
         url = f"sqlite:///{quote(str(DATA_DIR / 'db.sqlite3'))}"
     try:
         # Persistent connections belong to the threads of the server's pool, which live as long
-        # as the process; a lost one is noticed and made anew before the next request uses it.
+        # as the process; a lost one is noticed and replaced before the next request uses it.
         config: dict[str, Any] = dict(
             dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True)
         )

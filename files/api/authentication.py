@@ -20,10 +20,14 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
 class TokenInvalidError(AuthenticationFailed):
+    """The bearer token is not valid."""
+
     default_code = "token-invalid"
 
 
 class TokenExpiredError(AuthenticationFailed):
+    """The bearer token has expired."""
+
     default_code = "token-expired"
 
 

@@ -13,9 +13,9 @@ from files.api.fields import StrictSerializer
 from files.models import User
 
 
-def validated(serializer: type[StrictSerializer], data: Any) -> dict[str, Any]:
-    """Return what `serializer` makes of `data`; raises ValidationError."""
-    checked = serializer(data=data)
+def validated(serializer: type[StrictSerializer], data: Any, **context: Any) -> dict[str, Any]:
+    """Return what `serializer` makes of `data` in this `context`; raises ValidationError."""
+    checked = serializer(data=data, context=context)
     checked.is_valid(raise_exception=True)
     return dict(checked.validated_data)
 
@@ -55,7 +55,13 @@ class StrictViewSet(ViewSet):
         for name in names:
             if len(parameters.getlist(name)) > 1:
                 raise invalid(name, "Given more than once.", "repeated")
-        self.query = validated(serializer, {name: parameters[name] for name in names})
+        given = {name: parameters[name] for name in names}
+        self.query = validated(serializer, given, listing=self.listing)
+
+    @property
+    def listing(self) -> str:
+        """What tells the cursors of one listing from those of another."""
+        return f"{self.basename}.{self.action}"
 
     @property
     def user(self) -> User:

@@ -47,13 +47,13 @@ class Cursor:
 
 
 class CursorField(StringField):
-    """A cursor that was handed out for the listing whose query this field is part of."""
+    """A cursor that was handed out for the listing that is asked for."""
 
     default_error_messages = {"invalid_cursor": "Not a valid cursor."}
 
     def to_internal_value(self, data: Any) -> Cursor:  # type: ignore[override]
         try:
-            return Cursor.decode(super().to_internal_value(data), type(self.parent).__name__)
+            return Cursor.decode(super().to_internal_value(data), self.context["listing"])
         except (signing.BadSignature, UnicodeError):
             self.fail("invalid_cursor")
 
@@ -65,15 +65,9 @@ class PageQuery(StrictSerializer):
     cursor = CursorField(default=None)
 
 
-class VersionsQuery(PageQuery):
-    """The query parameters of the versions of a file."""
-
-
-class EventsQuery(PageQuery):
-    """The query parameters of the events of a share."""
-
-
 class OrderedPageQuery(PageQuery):
+    """The query parameters of a listing that goes either way."""
+
     ordering = serializers.ChoiceField(["created_at", "-created_at"], default="-created_at")
 
 
@@ -89,8 +83,7 @@ def page(
 
     `by` is the column that orders, before the id; a time or a number.
     """
-    view = request.parser_context["view"]
-    listing = view.queries[view.action].__name__
+    listing = request.parser_context["view"].listing
     cursor: Cursor | None = query["cursor"]
     ascending = query.get("ordering") == "created_at"
     backward = cursor is not None and cursor.backward

@@ -29,6 +29,8 @@ from files.services.uploads import PARTS_MAX, PARTS_PER_ANSWER, SignedUpload
 
 
 class InitUploadRequest(StrictSerializer):
+    """The body of init-upload."""
+
     filename = FilenameField(required=False)
     size = IntegerField(min_value=0, max_value=settings.MAX_FILE_SIZE)
     content_type = MediaTypeField(default=MEDIA_TYPE_DEFAULT)
@@ -55,6 +57,8 @@ class InitUploadRequest(StrictSerializer):
 
 
 class CommitRequest(StrictSerializer):
+    """The body of commit."""
+
     key = StringField(max_length=1024)
     checksum = ChecksumField()
     size = IntegerField(min_value=0)
@@ -62,6 +66,8 @@ class CommitRequest(StrictSerializer):
 
 
 class UrlsRequest(StrictSerializer):
+    """The body of a request for fresh URLs."""
+
     part_numbers = serializers.ListField(
         child=IntegerField(min_value=1, max_value=PARTS_MAX),
         min_length=1,
@@ -76,10 +82,14 @@ class UrlsRequest(StrictSerializer):
 
 
 class RenameRequest(StrictSerializer):
+    """The body of a rename."""
+
     name = FilenameField()
 
 
 class FilesQuery(OrderedPageQuery):
+    """The filters of the listing of files."""
+
     name = StringField(required=False, max_length=255)
     content_type = StringField(required=False, max_length=255)
     created_after = QueryTimeField(required=False)
@@ -98,11 +108,15 @@ class FilesQuery(OrderedPageQuery):
 
 
 class DownloadQuery(StrictSerializer):
+    """How a download is answered."""
+
     redirect = QueryBooleanField(default=False)
     disposition = serializers.ChoiceField(["attachment", "inline"], default="attachment")
 
 
 class FileSerializer(serializers.ModelSerializer[File]):
+    """A file, with what its newest version has."""
+
     version = serializers.IntegerField(source="version_current")
     key = serializers.CharField(source="key_current")
 
@@ -124,6 +138,8 @@ class FileSerializer(serializers.ModelSerializer[File]):
 
 
 class FileVersionSerializer(serializers.ModelSerializer[FileVersion]):
+    """A version of a file."""
+
     created_by = serializers.SerializerMethodField()
 
     class Meta:
@@ -146,6 +162,8 @@ class FileVersionSerializer(serializers.ModelSerializer[FileVersion]):
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
+    """An upload in any state."""
+
     upload_id = serializers.UUIDField(source="id")
     multipart = serializers.BooleanField()
     part_count = serializers.IntegerField()
@@ -173,11 +191,15 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
 
 class ReceivedPartSerializer(serializers.Serializer[Any]):
+    """A part that the store has received."""
+
     part_number = serializers.IntegerField()
     size = serializers.IntegerField()
 
 
 class CommitSerializer(serializers.Serializer[CommitResult]):
+    """A committed version with its file."""
+
     fileId = serializers.UUIDField(source="file.id")  # noqa: N815
     version = serializers.IntegerField(source="version.version")
     key = serializers.CharField(source="version.key")
@@ -190,6 +212,8 @@ class CommitSerializer(serializers.Serializer[CommitResult]):
 
 
 class DownloadSerializer(serializers.Serializer[Download]):
+    """A presigned GET of one version."""
+
     presigned_get_url = serializers.CharField(source="url")
     expires_at = serializers.DateTimeField()
     filename = serializers.CharField(source="version.file.name")
@@ -201,6 +225,8 @@ class DownloadSerializer(serializers.Serializer[Download]):
 
 
 class PresignedPartSerializer(serializers.Serializer[Any]):
+    """The presigned PUT of one part."""
+
     part_number = serializers.IntegerField()
     presigned_put_url = serializers.CharField(source="url.url")
     headers = serializers.DictField(source="url.headers")

@@ -43,6 +43,8 @@ class ExpiryField(TimeField):
 
 
 class CreateShareRequest(StrictSerializer):
+    """The body of a new share."""
+
     file_id = UUIDField()
     permission = serializers.ChoiceField(Share.Permission.values)
     expires_at = ExpiryField(default=None, allow_null=True)
@@ -60,10 +62,14 @@ class ChangeShareRequest(StrictSerializer):
 
 
 class SharesQuery(OrderedPageQuery):
+    """The filter of the listing of shares."""
+
     file_id = UUIDField(default=None)
 
 
 class ShareInitUploadRequest(StrictSerializer):
+    """The body of init-upload through a share."""
+
     filename = FilenameField(default=None)
     size = IntegerField(min_value=0, max_value=SINGLE_PUT_MAX)
     content_type = MediaTypeField(default=MEDIA_TYPE_DEFAULT)
@@ -71,18 +77,24 @@ class ShareInitUploadRequest(StrictSerializer):
 
 
 class ShareCommitRequest(StrictSerializer):
+    """The body of commit through a share."""
+
     key = StringField(max_length=1024)
     checksum = ChecksumField()
     size = IntegerField(min_value=0)
 
 
 class PasswordRequest(StrictSerializer):
+    """The password of a share, as JSON or as a form."""
+
     password = StringField(
         default=None, allow_null=True, allow_blank=True, max_length=PASSWORD_LENGTH_MAX
     )
 
 
 class ShareSerializer(serializers.ModelSerializer[Share]):
+    """A share as its owner sees it."""
+
     file_id = serializers.UUIDField()
     password_required = serializers.SerializerMethodField()
 
@@ -106,6 +118,8 @@ class ShareSerializer(serializers.ModelSerializer[Share]):
 
 
 class ShareEventSerializer(serializers.ModelSerializer[ShareEvent]):
+    """An entry of the audit trail of a share."""
+
     reason = serializers.SerializerMethodField()
     address = serializers.SerializerMethodField()
 

@@ -18,7 +18,7 @@ from files.api import share_page
 from files.api.base import StrictViewSet, body_of, invalid, validated
 from files.api.fields import StrictSerializer
 from files.api.links import absolute
-from files.api.pagination import EventsQuery, page
+from files.api.pagination import PageQuery, page
 from files.api.parsers import StrictJSONParser
 from files.api.serializers import CommitSerializer, DownloadQuery, SignedUploadSerializer
 from files.api.share_page import SharePageRenderer
@@ -48,7 +48,7 @@ class ShareViewSet(StrictViewSet):
     lookup_value_converter = "uuid"
     queries: ClassVar[dict[str, type[StrictSerializer]]] = {
         "list": SharesQuery,
-        "events": EventsQuery,
+        "events": PageQuery,
     }
 
     def create(self, request: Request) -> Response:

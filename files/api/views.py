@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from files.api.base import StrictViewSet, body_of, invalid, validated
 from files.api.fields import StrictSerializer
-from files.api.pagination import OrderedPageQuery, VersionsQuery, page
+from files.api.pagination import OrderedPageQuery, PageQuery, page
 from files.api.serializers import (
     CommitRequest,
     CommitSerializer,
@@ -50,7 +50,7 @@ class FileViewSet(StrictViewSet):
     lookup_value_converter = "uuid"
     queries: ClassVar[dict[str, type[StrictSerializer]]] = {
         "list": FilesQuery,
-        "versions": VersionsQuery,
+        "versions": PageQuery,
         "download": DownloadQuery,
         "download_version": DownloadQuery,
     }

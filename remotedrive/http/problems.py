@@ -38,8 +38,8 @@ CATALOGUE: dict[str, Problem] = {
     "invalid": Problem(
         400,
         "The request is not valid",
-        "Members, query parameters or headers have values that cannot be, or names that this "
-        "endpoint does not know. `errors` lists each with its field, code and message.",
+        "Members, query parameters or headers have invalid values or unknown names. `errors` lists "
+        "each with its field, code and message.",
     ),
     "not-authenticated": Problem(
         401,

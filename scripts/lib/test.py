@@ -103,7 +103,12 @@ def _options() -> tuple[argparse.Namespace, list[str]]:
         action="store_true",
         help="without --full: measure branch coverage, and fail if it is too low",
     )
-    return parser.parse_known_args()
+    options, arguments = parser.parse_known_args()
+    if options.after_quick and not options.full:
+        parser.error("--after-quick goes with --full")
+    if options.coverage and options.full:
+        parser.error("--coverage goes without --full")
+    return options, arguments
 
 
 def _checks() -> dict[str, Sequence[str]]:
@@ -124,7 +129,7 @@ def _checks() -> dict[str, Sequence[str]]:
 def _shell_scripts() -> dict[str, str]:
     """Return the name of each shell script, and the shell that its first line names."""
     shells = {}
-    for folder in ("scripts", ".ci"):
+    for folder in ("scripts", "scripts/lib", ".ci"):
         for path in sorted((ROOT / folder).iterdir()):
             if path.is_file() and path.suffix in ("", ".sh") and not path.name.startswith("."):
                 first = path.read_text(encoding="utf-8").partition("\n")[0]

@@ -86,3 +86,18 @@ def test_the_table_of_problems_is_the_catalogue() -> None:
     rows = {code: (int(status), title) for code, status, title in ROW.findall(PAGE)}
     catalogue = {code: (each.status, each.title) for code, each in problems.CATALOGUE.items()}
     assert rows == catalogue
+
+
+@pytest.mark.parametrize(
+    ("name", "serializer"),
+    [
+        ("file", api_serializers.FileSerializer),
+        ("version", api_serializers.FileVersionSerializer),
+        ("upload", api_serializers.UploadSerializer),
+        ("share", share_serializers.ShareSerializer),
+    ],
+)
+def test_the_table_of_objects_has_their_members(name: str, serializer: Any) -> None:
+    (row,) = re.findall(rf"^\| {name} \| (.*) \|$", PAGE, re.MULTILINE)
+    without_values = re.sub(r"\([^)]*\)", "", row)
+    assert set(re.findall(r"`(\w+)`", without_values)) == set(serializer().fields)

@@ -50,3 +50,9 @@ def test_every_path_that_a_source_names_is_there() -> None:
         if not (ROOT / name).exists()
     }
     assert missing == set()
+
+
+def test_no_test_module_imports_another() -> None:
+    imported = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_", re.MULTILINE)
+    sources = [path for path in TRACKED if path.suffix == ".py"]
+    assert [path for path in sources if imported.search(path.read_text(encoding="utf-8"))] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from scripts.lib import test as test_script
 
@@ -42,9 +43,15 @@ def pinned(path: str) -> set[str]:
     ],
 )
 def test_each_pinned_list_has_what_the_project_names(path: str, names: list[str]) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
     missing = {normalized(name) for name in names} - pinned(path)
     assert not missing, f"scripts/lock adds {missing} to {path}"
-    text = (ROOT / path).read_text(encoding="utf-8")
+    for requirement in map(Requirement, names):
+        version = re.search(
+            rf"^{normalized(requirement.name)}(?:\[\w+\])?==(\S+)", text, re.M | re.I
+        )
+        assert version, requirement
+        assert requirement.specifier.contains(version[1]), f"scripts/lock moves {requirement.name}"
     assert "--hash=sha256:" in text
 
 
