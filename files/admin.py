@@ -87,6 +87,11 @@ def _is_superuser(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.is_superuser
 
 
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    """Return whether the account may be changed: those of other staff only by superusers."""
+    return user is None or not user.is_staff or user == request.user or _is_superuser(request)
+
+
 @admin.register(User)
 class UserAdmin(Page, BaseUserAdmin):
     """Users. The permission `change_user` gives no rights, no subject and no password of others.
@@ -122,6 +127,12 @@ class UserAdmin(Page, BaseUserAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         users = super().get_queryset(request)
         return users if _is_superuser(request) else users.filter(is_superuser=False)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.http.request import validate_host
 
 LEAST_LENGTH = 12
@@ -41,9 +41,14 @@ NO_PROXY = Warning(
     "PUBLIC_URL is https, and TRUSTED_PROXIES is not set: the service cannot tell http from https, "
     "so it neither refuses the one nor sends HSTS, and takes the proxy's address for everyone's.",
     hint="Set TRUSTED_PROXIES to the address or network from which the proxy reaches the service, "
-    "and let the proxy set X-Forwarded-For and X-Forwarded-Proto: https. Where https is redirected "
-    "to itself for ever, the one or the other is wrong.",
+    "and let the proxy set X-Forwarded-For and X-Forwarded-Proto.",
     id="files.W006",
+)
+REDIRECTS = Info(
+    "Plain http is redirected to https, unless a proxy in TRUSTED_PROXIES says that it was https.",
+    hint="If https is redirected to itself for ever: the proxy must send X-Forwarded-Proto: https, "
+    "and TRUSTED_PROXIES must name the address from which it reaches the service.",
+    id="files.I001",
 )
 STORE_OUT_OF_REACH = Warning(
     "The host of MINIO_PUBLIC_ENDPOINT is one that clients of PUBLIC_URL's cannot reach.",
@@ -134,8 +139,7 @@ def _public_addresses() -> Iterator[CheckMessage]:
     if public.scheme != "https":
         yield NO_HTTPS
     else:
-        if not settings.TRUSTED_PROXIES:
-            yield NO_PROXY
+        yield REDIRECTS if settings.TRUSTED_PROXIES else NO_PROXY
         if store.scheme != "https":
             yield STORE_WITHOUT_HTTPS
     if _reach(str(store.hostname)) < _reach(str(public.hostname)):

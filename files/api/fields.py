@@ -26,6 +26,10 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 # Overrides, embeddings and isolates reorder what follows; the marks (U+200E, U+200F, U+061C), which
 # phones put into names, do not.
 _BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# What Unicode calls Default_Ignorable_Code_Point beside Cf, and the blank of Braille.
+_SHOWN_AS_NOTHING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _SIGNLESS_OFFSET = re.compile(r"(.+[Tt ][0-9:.,]{4,}) ([0-9]{2}(?::?[0-9]{2})?)")
 
 
@@ -178,7 +182,11 @@ def _is_control(character: str) -> bool:
 
 def _is_invisible(character: str) -> bool:
     # Cf: marks and joiners, which have no width of their own.
-    return character.isspace() or unicodedata.category(character) == "Cf"
+    return (
+        character.isspace()
+        or unicodedata.category(character) == "Cf"
+        or _SHOWN_AS_NOTHING.fullmatch(character) is not None
+    )
 
 
 class TimeField(StringField):

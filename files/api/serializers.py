@@ -100,6 +100,10 @@ class FilesQuery(OrderedPageQuery):
         return unicodedata.normalize("NFC", value)
 
     def validate_content_type(self, value: str) -> str:
+        # An unencoded "+", as in image/svg+xml, arrives as a blank, which no subtype has.
+        kind, slash, subtype = value.partition("/")
+        if ";" not in subtype:
+            value = f"{kind}{slash}{subtype.replace(' ', '+')}"
         media_type = value.removesuffix("/*") + "/any" if value.endswith("/*") else value
         if value == "*/*":
             raise serializers.ValidationError("A media type, or one like image/*.", "invalid")

@@ -80,7 +80,9 @@ class ShareEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
     what = models.CharField(max_length=14, choices=What)
     reason = models.CharField(
-        max_length=32, blank=True, help_text="The problem code of what was refused."
+        max_length=64,
+        blank=True,
+        help_text="The problem code of what was refused, or the names of what was changed.",
     )
     version = models.BigIntegerField(null=True, blank=True)
     address = models.CharField(

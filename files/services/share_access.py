@@ -21,6 +21,7 @@ from files.exceptions import (
     BusyError,
     DriveError,
     NotFoundError,
+    PermissionDeniedError,
     ShareExhaustedError,
     ShareExpiredError,
     SharePasswordError,
@@ -87,6 +88,9 @@ def check_password(*, access: ShareAccess, password: str | None) -> None:
         with transaction.atomic():
             share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
             require_not_throttled(share)
+            if share.password != access.share.password:
+                # It was changed meanwhile: what was right or wrong before says nothing now.
+                raise SharePasswordError
             if right:
                 return
             _count_wrong_password(share)
@@ -94,9 +98,17 @@ def check_password(*, access: ShareAccess, password: str | None) -> None:
 
 
 def lock_share(access: ShareAccess) -> Share:
-    """Lock the share's row in the current transaction; raises as `require_active`."""
+    """Lock the share's row in the current transaction; raises as `require_active`.
+
+    Also `SharePasswordError` or `PermissionDeniedError` where its password was changed since it
+    was opened, or what it permits.
+    """
     share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
     require_active(share)
+    if share.password != access.share.password and share.password is not None:
+        raise SharePasswordError
+    if share.permission != access.share.permission:
+        raise PermissionDeniedError("What this share permits was changed; try again.")
     return share
 
 

@@ -94,14 +94,15 @@ def change_share(*, user: User, share_id: UUID, changes: Mapping[str, Any]) -> S
     None takes the limit away. URLs that were signed before keep working until they expire. Raises
     `NotFoundError`, `ShareRevokedError`, and `InvalidError` for fewer downloads than there were.
     """
+    get_share(user=user, share_id=share_id)
     columns = dict(changes)
     if columns.get("password") is not None:
         columns["password"] = passwords.hash_password(columns["password"])
     if "password" in columns:
         columns |= {"failed_attempts": 0, "failed_since": None}
     with transaction.atomic():
-        share = Share.objects.visible_to(user).select_for_update(of=("self",), no_key=True)
-        found = share.filter(pk=share_id).first()
+        visible = Share.objects.visible_to(user)
+        found = visible.select_for_update(of=("self",), no_key=True).filter(pk=share_id).first()
         if found is None:
             raise NotFoundError
         if found.revoked_at is not None:
@@ -115,7 +116,8 @@ def change_share(*, user: User, share_id: UUID, changes: Mapping[str, Any]) -> S
             for name, value in columns.items():
                 setattr(found, name, value)
             found.save(update_fields=list(columns))
-            ShareEvent.objects.create(share=found, what=ShareEvent.What.CHANGED)
+            what = ShareEvent.What.CHANGED
+            ShareEvent.objects.create(share=found, what=what, reason=",".join(sorted(changes)))
     return found
 
 

@@ -15,38 +15,46 @@ from django.views.decorators.http import require_safe
 from remotedrive.http import problems
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problems.response("malformed-request")
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return problems.response("permission-denied")
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return problems.response("permission-denied", "The CSRF check failed; load the form again.")
-
-
 def prefers_html(request: HttpRequest) -> bool:
     """Return whether the client prefers HTML to JSON (RFC 9110, section 12.5.1)."""
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer an unknown path: a person gets a page, a program a problem document."""
+def _answer(request: HttpRequest, code: str, detail: str | None = None) -> HttpResponse:
+    """Answer with a problem: a person gets a page, a program a problem document."""
     if not prefers_html(request):
-        return problems.response("not-found")
-    headers = problems.headers("not-found") | {
-        "Content-Security-Policy": settings.PAGE_POLICY,
-        "Vary": "Accept",
-    }
-    return HttpResponse(render_to_string("not_found.html"), status=404, headers=headers)
+        return problems.response(code, detail)
+    problem = problems.body(code, detail)
+    return _page(problem, problem["status"], problems.headers(code))
+
+
+def _page(problem: dict[str, Any], status: int, headers: dict[str, str]) -> HttpResponse:
+    own = {"Content-Security-Policy": settings.PAGE_POLICY, "Vary": "Accept"}
+    html = render_to_string("problem_page.html", {"problem": problem})
+    return HttpResponse(html, status=status, headers=headers | own)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, "malformed-request")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, "permission-denied")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    detail = "The CSRF check failed; load the form again."
+    return _answer(request, "permission-denied", detail)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _answer(request, "not-found")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        return problems.response("unavailable")
-    return problems.response("internal-error")
+        return _answer(request, "unavailable")
+    return _answer(request, "internal-error")
 
 
 @csrf_exempt
@@ -63,7 +71,10 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
         "code": code,
         "explanation": entry.explanation,
     }
-    return JsonResponse(explained)
+    if prefers_html(request):
+        page = {"title": entry.title, "detail": entry.explanation, "code": code}
+        return _page(page, 200, {"Referrer-Policy": "no-referrer"})
+    return JsonResponse(explained, headers={"Vary": "Accept"})
 
 
 @csrf_exempt

@@ -12,10 +12,12 @@ that nobody who sends half a request takes memory or room from others.
 from __future__ import annotations
 
 import asyncio
+import logging
 import selectors
 import signal
 import socket
 import threading
+from functools import cache
 from itertools import islice
 from types import FrameType
 from typing import Any
@@ -37,12 +39,16 @@ IDLE_SECONDS = 1.0
 """Seconds that an idle connection stays open after the signal, for a request to come."""
 _AGAIN_SECONDS = 0.05
 
+logger = logging.getLogger(__name__)
+
 _signalled = threading.Event()
 _idle: dict[Protocol, None] = {}
 """The connections of this worker with no request in them, the one that is so longest first."""
 _ending: dict[Protocol, None] = {}
 """Those that take no more requests and are about to close, the oldest first."""
 _ENDING_MAX = 100
+_OTHER_FILES = 300
+"""Files that a worker may need beside its connections: databases, stores, logs."""
 _ASKED = 10
 """Idle connections that are looked at for one to close in the place of a new one."""
 
@@ -75,13 +81,37 @@ def _note(number: signal.Signals) -> None:
     signal.signal(number, handler)
 
 
+@cache
+def _connections_max() -> int:
+    """Return how many connections there may be: CONNECTIONS_MAX, or as many as the system allows.
+
+    The soft limit of open files is raised for them as far as the hard one lets it.
+    """
+    wanted: int = settings.CONNECTIONS_MAX
+    try:
+        import resource
+    except ImportError:  # Windows
+        return wanted
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _ENDING_MAX + _OTHER_FILES
+    if soft < needed and soft != resource.RLIM_INFINITY:
+        soft = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < needed:
+            logger.warning("At most %d files may be open, so connections are fewer too", soft)
+            return max(1, soft - _ENDING_MAX - _OTHER_FILES)
+    return wanted
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol, with bounded heads, and connections that end gently."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._head_begun = False
+        self._in_body = False
         self._head_bytes = 0
+        """Of the head, or of the trailers after the body."""
         self._unfinished_bytes = 0
         """Bytes since the last header that is complete: the parser keeps them to itself."""
         self._head_timer: asyncio.TimerHandle | None = None
@@ -97,7 +127,7 @@ class Protocol(HttpToolsProtocol):
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
-        if len(self.connections) - len(_ending) > settings.CONNECTIONS_MAX:
+        if len(self.connections) - len(_ending) > _connections_max():
             idle = next((each for each in islice(_idle, _ASKED) if not each._has_unread()), None)
             if idle is None:
                 self._refuse("unavailable", "Too many connections are open.")
@@ -120,7 +150,7 @@ class Protocol(HttpToolsProtocol):
             piece = data[start : start + HEAD_BYTES_MAX]
             self._unfinished_bytes += len(piece)
             super().data_received(piece)
-            if self._head_begun:
+            if self._head_begun or self._in_body:
                 self._check_head(self._head_bytes + self._unfinished_bytes)
         if not self._is_refused and (self._head_begun or not self._is_answering()):
             self._start_head_timer()
@@ -138,22 +168,29 @@ class Protocol(HttpToolsProtocol):
         self._add_to_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        # After the body come trailers, which nobody reads.
+        if not self._in_body:
+            super().on_header(name, value)
         self._add_to_head(len(name) + len(value) + len(": \r\n"))
 
     def on_headers_complete(self) -> None:
         self._check_head(self._head_bytes)
         self._head_begun = False
         if not self._is_refused:
+            self._in_body = True
+            self._head_bytes = 0
             self._stop_head_timer()
             _idle.pop(self, None)
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._unfinished_bytes = 0
         if not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._in_body = False
+        self._unfinished_bytes = 0
         if not self._is_refused:
             super().on_message_complete()
 
@@ -182,7 +219,9 @@ class Protocol(HttpToolsProtocol):
 
     def _has_unread(self) -> bool:
         """Return whether bytes have arrived that the event loop has not read yet."""
-        with selectors.DefaultSelector() as selector:
+        # Of a kind that needs no file descriptor of its own.
+        kind = getattr(selectors, "PollSelector", selectors.SelectSelector)
+        with kind() as selector:
             selector.register(self.transport.get_extra_info("socket"), selectors.EVENT_READ)
             return bool(selector.select(0))
 
@@ -220,8 +259,11 @@ class Protocol(HttpToolsProtocol):
         self._is_refused = True
         self._stop_head_timer()
         if self._is_answering():
-            # The response that is under way is the last one.
-            self.cycle.keep_alive = False
+            # The response that is under way is the last one; a request without an end gets none.
+            if self.cycle.more_body:
+                self._close()
+            else:
+                self.cycle.keep_alive = False
             return
         self._write_problem(code, detail)
         # Closed with unread bytes, the connection would be reset, and the client not read why.

@@ -190,3 +190,16 @@ def test_delete_user_deletes_no_superuser_in_a_batch(staff: Member, root: Browse
         "root",
         "staff",
     ]
+
+
+def test_staff_touch_no_account_of_other_staff(staff: Member) -> None:
+    _, browser = staff("view_user", "change_user", "delete_user")
+    colleague = User.objects.create_user("colleague", is_staff=True)
+    before = account(colleague)
+    assert browser.get(page(User, "change", colleague.pk)).status_code == 200
+    taken = form_of(colleague, username="taken", is_active="")
+    assert browser.post(page(User, "change", colleague.pk), taken).status_code == 403
+    assert browser.post(page(User, "delete", colleague.pk), {"post": "yes"}).status_code == 403
+    chosen = {"action": "delete_selected", "_selected_action": str(colleague.pk), "post": "yes"}
+    browser.post(page(User, "changelist"), chosen)
+    assert account(colleague) == before

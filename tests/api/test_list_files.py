@@ -363,3 +363,9 @@ def test_a_name_is_found_in_either_unicode_form(owner: Client) -> None:
     file_id = owner.upload(b"x", filename="caf\u00e9.txt")["fileId"]
     for name in ("caf%C3%A9", "cafe%CC%81"):
         assert [file["id"] for file in owner.get(f"/files?name={name}")["results"]] == [file_id]
+
+
+def test_a_plus_in_a_media_type_may_arrive_as_a_blank(owner: Client) -> None:
+    owner.upload(b"x", content_type="image/svg+xml")
+    for value in ("image/svg+xml", "image/svg%2Bxml", "image/svg%20xml"):
+        assert len(owner.get(f"/files?content_type={value}")["results"]) == 1

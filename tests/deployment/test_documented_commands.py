@@ -28,6 +28,7 @@ _TOKEN = "TOKEN=$(.venv/bin/python manage.py mint_jwt alice --create)\n"
 def elsewhere(store: object) -> Iterator[TcpProxy]:
     """The way to the store under its other name, which keeps what arrives there."""
     with TcpProxy(address()) as proxy:
+        proxy.received = []
         yield proxy
 
 
@@ -63,7 +64,9 @@ def test_no_documented_command_hands_a_secret_to_the_stores_host(
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert (folder / "copy").read_bytes() == (ROOT / "README.md").read_bytes()
-    heads = [each.partition(b"\r\n\r\n")[0] for each in elsewhere.received if b" HTTP/1.1" in each]
+    heads = [
+        each.partition(b"\r\n\r\n")[0] for each in elsewhere.received or () if b" HTTP/1.1" in each
+    ]
     arrived = b"\n".join(heads)
     assert arrived.count(b"PUT /") >= 2
     assert arrived.count(b"GET /") >= 3

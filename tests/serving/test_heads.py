@@ -98,6 +98,45 @@ def test_a_head_that_never_ends_takes_no_memory(server: Server) -> None:
         assert resident_kib_now(server) < before + 16 * 1024
 
 
+def _is_cut_off(connection: socket.socket, endless: bytes) -> bool:
+    """Send `endless` again and again, until the connection is closed or reset."""
+    try:
+        for _ in range(4096):
+            connection.sendall(endless)
+    except OSError:
+        return True
+    return False
+
+
+CHUNKED = b"POST /echo HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "endless"),
+    [
+        (b"0\r\n", b"a:b\r\n" * 10_000),
+        (b"0\r\nX-Endless: ", b"a" * (1 << 16)),
+        (b"1;x=", b"a" * (1 << 16)),
+    ],
+    ids=["many trailers", "one endless trailer", "an endless chunk extension"],
+)
+def test_a_chunked_body_that_never_ends_takes_no_memory_and_is_closed(
+    server: Server, begin: bytes, endless: bytes
+) -> None:
+    before = resident_kib_now(server)
+    with server.connect() as connection:
+        connection.sendall(CHUNKED + b"2\r\nab\r\n" + begin)
+        assert _is_cut_off(connection, endless)
+    assert resident_kib_now(server) < before + 16 * 1024
+
+
+def test_trailers_are_dropped(server: Server) -> None:
+    with server.connect() as connection:
+        for _ in range(2):
+            connection.sendall(CHUNKED + b"2\r\nab\r\n0\r\nX-Trailer: a\r\n\r\n")
+            assert read_answer(connection)[0] == 200
+
+
 def test_a_head_just_under_the_limit_is_read_however_it_comes(server: Server) -> None:
     head = KEPT + b"X-Large: " + b"a" * (HEAD_BYTES_MAX - 200) + END + END
     with server.connect() as connection:
@@ -192,19 +231,31 @@ def refused(server: Server) -> tuple[int, str] | None:
     return None if status == 200 else (status, json.loads(body)["code"])
 
 
-def test_2000_half_open_connections_leave_memory_flat_and_others_served(server: Server) -> None:
+@pytest.fixture
+def default_limit(tmp_path: Path) -> Iterator[Server]:
+    """A server that was started with the usual soft limit of 1,024 open files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
     try:
-        with ExitStack() as stack:
-            served = 0
-            for number in range(2000):
-                connection = stack.enter_context(server.connect())
-                connection.sendall(KEPT + b"X-Half: " + b"a" * 4096)
-                if number % 40 == 39:
-                    answer = httpx.get(f"http://127.0.0.1:{server.port}/echo", timeout=10)
-                    served += answer.status_code == 200
-            assert served == 50
-            assert resident_kib_now(server) < 150 * 1024
+        with running(tmp_path) as running_server:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+            yield running_server
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_2000_half_open_connections_leave_memory_flat_and_others_served(
+    default_limit: Server,
+) -> None:
+    server = default_limit
+    with ExitStack() as stack:
+        served = 0
+        for number in range(2000):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(KEPT + b"X-Half: " + b"a" * 4096)
+            if number % 40 == 39:
+                answer = httpx.get(f"http://127.0.0.1:{server.port}/echo", timeout=10)
+                served += answer.status_code == 200
+        assert served == 50
+        assert resident_kib_now(server) < 150 * 1024
+    assert "Too many open files" not in server.log()

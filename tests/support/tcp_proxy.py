@@ -58,9 +58,9 @@ class TcpProxy:
         self.connections = 0
         """Connections accepted so far."""
         self.requests = 0
-        self.received: list[bytes] = []
-        """What each request began with: its head, if not more."""
         """Requests seen so far, whatever became of them."""
+        self.received: list[bytes] | None = None
+        """Once it is a list: what each request began with, its head if not more."""
         self.answer_size = 0
         """Bytes that the peer sent so far in answer to the latest request."""
         self.answer_start = b""
@@ -161,7 +161,8 @@ class TcpProxy:
         """Count a request and return what becomes of it."""
         with self._lock:
             self.requests += 1
-            self.received.append(request)
+            if self.received is not None:
+                self.received.append(request)
             fault = self._fault
             if not request.startswith(fault.only) or fault.times == 0:
                 return _PASS
