@@ -359,12 +359,14 @@ def test_filters_work_together_and_in_the_trash(owner: Client) -> None:
     assert found(owner, name="b", trashed="true") == []
 
 
+@pytest.mark.usefixtures("store")
 def test_a_name_is_found_in_either_unicode_form(owner: Client) -> None:
     file_id = owner.upload(b"x", filename="caf\u00e9.txt")["fileId"]
     for name in ("caf%C3%A9", "cafe%CC%81"):
         assert [file["id"] for file in owner.get(f"/files?name={name}")["results"]] == [file_id]
 
 
+@pytest.mark.usefixtures("store")
 def test_a_plus_in_a_media_type_may_arrive_as_a_blank(owner: Client) -> None:
     owner.upload(b"x", content_type="image/svg+xml")
     for value in ("image/svg+xml", "image/svg%2Bxml", "image/svg%20xml"):

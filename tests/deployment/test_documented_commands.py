@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.support.object_store import address
@@ -75,3 +76,25 @@ def test_no_documented_command_hands_a_secret_to_the_stores_host(
     assert b"x-share-password" not in arrived.lower()
     assert token.encode() not in arrived
     assert not [password for password in PASSWORDS if password in arrived]
+
+
+def by_curl(url: str, bearer: str) -> None:
+    command = ["curl", "-sSL", "-o", "/dev/null", "-H", f"Authorization: {bearer}", url]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def by_httpx(url: str, bearer: str) -> None:
+    headers = {"Authorization": bearer}
+    httpx.get(url, headers=headers, follow_redirects=True, trust_env=False).raise_for_status()
+
+
+@pytest.mark.parametrize("fetch", [by_curl, by_httpx])
+def test_a_client_that_docx_api_names_keeps_the_bearer_token_from_the_store(
+    server: Server, elsewhere: TcpProxy, fetch: Callable[[str, str], None]
+) -> None:
+    file_id = server.client("alice").upload(b"kept")["fileId"]
+    elsewhere.received = []
+    url = f"{server.url}/files/{file_id}/download?redirect=true"
+    fetch(url, f"Bearer {server.token('alice')}")
+    assert len(elsewhere.received) == 1
+    assert b"authorization" not in elsewhere.received[0].lower()
