@@ -69,7 +69,7 @@ node_timeout = 60
 recoverable_node_timeout = 60
 error_suppression_interval = 0
 [filter:s3api]
-use = egg:swift#s3api
+paste.filter_factory = embedded_store.filters.signed:filter_factory
 location = us-east-1
 s3_acl = false
 dns_compliant_bucket_names = false

@@ -9,8 +9,10 @@ from binascii import b2a_base64
 
 _PREFIX = "sha256:"
 _DIGEST_SIZE = 32
-# ASCII, since without it "ſ" (U+017F) would match "s" when case is ignored.
-_match = re.compile(r"(?:sha256:)?([0-9a-f]{64})", re.ASCII | re.IGNORECASE).fullmatch
+# Without IGNORECASE, by which "ſ" (U+017F) would match "s".
+PATTERN = r"(?:[Ss][Hh][Aa]256:)?([0-9a-fA-F]{64})"
+"""What `parse` takes."""
+_match = re.compile(PATTERN).fullmatch
 
 
 def parse(text: str) -> str:

@@ -185,7 +185,7 @@ def _ask_store() -> Iterator[CheckMessage]:
     from files.store.ops.probe import Probe, reason
 
     try:
-        examination = Examination(Probe(StoreConfig.from_settings()), origin="")
+        examination = Examination(Probe(StoreConfig.from_settings()))
         for check in CHECKS:
             if check.name not in STORE_ERRORS:
                 continue

@@ -72,6 +72,48 @@ class FileTrashedError(DriveError):
     explanation = "Restore the file with `POST /files/{id}/restore`, then repeat the request."
 
 
+class FolderTrashedError(DriveError):
+    """The folder that the upload is for is in the trash, or purged."""
+
+    code = "folder-trashed"
+    status = 409
+    title = "The folder is in the trash"
+    explanation = (
+        "Restore the folder with `POST /folders/{id}/restore` and commit again, or commit with the "
+        "`folder_id` of another one; null is the top."
+    )
+
+
+class NameTakenError(DriveError):
+    """Another folder in the same place has the name."""
+
+    code = "name-taken"
+    status = 409
+    title = "The name is taken"
+    explanation = (
+        "`folder_id` is another folder of that name in the same place. Use that one, or another "
+        "name."
+    )
+
+
+class FolderLoopError(DriveError):
+    """A folder cannot be moved into itself, or below itself."""
+
+    code = "folder-loop"
+    status = 409
+    title = "The folder would be inside itself"
+    explanation = "`parent_id` is the folder itself, or one that is inside it."
+
+
+class FolderTooDeepError(DriveError):
+    """A folder would have too many above it."""
+
+    code = "folder-too-deep"
+    status = 409
+    title = "Folders would be nested too deeply"
+    explanation = "A path has at most 32 folders. Choose a place nearer to the top."
+
+
 class ObjectMissingError(DriveError):
     """The store has no object under the key of the upload."""
 
@@ -195,6 +237,27 @@ class ObjectUnreadableError(DriveError):
     )
 
 
+class VersionCurrentError(DriveError):
+    """The newest version of a file is not purged by itself."""
+
+    code = "version-current"
+    status = 409
+    title = "The version is the newest"
+    explanation = (
+        "The newest version is the file. Commit or restore another version first, or delete the "
+        "file."
+    )
+
+
+class VersionPurgedError(DriveError):
+    """The bytes of the version were removed for good."""
+
+    code = "version-purged"
+    status = 410
+    title = "The version was purged"
+    explanation = "The bytes of this version were removed for good. Its record alone is left."
+
+
 class CorruptError(DriveError):
     """The stored bytes of the version are known to be corrupt."""
 
@@ -204,6 +267,18 @@ class CorruptError(DriveError):
     explanation = (
         "A check found that the bytes of this version are not those that were committed. "
         "They are not handed out."
+    )
+
+
+class ChangesExpiredError(DriveError):
+    """Changes after the cursor are no longer kept."""
+
+    code = "changes-expired"
+    status = 410
+    title = "The changes are no longer kept"
+    explanation = (
+        "Some of the changes after this cursor were trimmed. Take a new cursor from "
+        "`GET /changes/latest`, list everything again, and go on from there."
     )
 
 
@@ -260,6 +335,41 @@ class ThrottledError(DriveError):
     code = "throttled"
 
 
+class TooManyUploadsError(DriveError):
+    """Too many uploads are pending."""
+
+    code = "too-many-uploads"
+    status = 429
+    title = "Too many uploads are pending"
+    explanation = (
+        "Commit or abort (`DELETE /uploads/{upload_id}`) some of those that `GET /uploads` lists, "
+        "or wait until the first expires, as `Retry-After` says. Each share has a limit of its "
+        "own, half of it for each network; whoever owns the file can make another share."
+    )
+
+
+class TooManySharesError(DriveError):
+    """The file has too many active shares."""
+
+    code = "too-many-shares"
+    status = 429
+    title = "The file has too many shares"
+    explanation = "Revoke some of the shares of this file, then repeat the request."
+
+
+class QuotaExceededError(DriveError):
+    """The user's quota has no room for so many bytes."""
+
+    code = "quota-exceeded"
+    status = 507
+    title = "The quota is used up"
+    explanation = (
+        "`used` and `reserved` bytes of the `quota` are taken, and `needed` more do not fit. What "
+        "is deleted for good makes room when it is gone from the store, an upload that is not "
+        "committed some time after it ended."
+    )
+
+
 class BusyError(DriveError):
     """More of this is going on already than the service takes on at once; nothing was changed."""
 
@@ -273,3 +383,7 @@ class StoreUnavailableError(DriveError):
     status = 503
     title = "The object store does not answer"
     explanation = "Nothing was changed. Repeat the request after `Retry-After` seconds."
+
+
+LIMIT_ERRORS = (ThrottledError, TooManyUploadsError, TooManySharesError, BusyError)
+"""What one client gets so that the others are served."""

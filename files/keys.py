@@ -4,6 +4,7 @@ import re
 import secrets
 import unicodedata
 import uuid
+from datetime import date, datetime
 from os.path import splitext
 from string import ascii_lowercase, digits
 
@@ -20,6 +21,11 @@ def new_id() -> uuid.UUID:
     return ulid.new().uuid
 
 
+def first_id(at: datetime) -> uuid.UUID:
+    """Return the smallest id that `new_id` may give at that time."""
+    return uuid.UUID(int=int(at.timestamp() * 1000) << 80)
+
+
 def object_key(filename: str, *, identifier: ulid.ULID | None = None) -> str:
     """Return a new key `uploads/YYYY/MM/DD/ULID-XXXXXXXX-suffix.ext` for a file of that name.
 
@@ -28,9 +34,21 @@ def object_key(filename: str, *, identifier: ulid.ULID | None = None) -> str:
     people who look into the bucket: `archive.tar.gz` has the extension `gz`, `.bashrc` none.
     """
     identifier = identifier or ulid.new()
-    unguessable = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARACTERS))
+    number = secrets.randbelow(len(_ALPHABET) ** _RANDOM_CHARACTERS)
+    unguessable = ""
+    for _ in range(_RANDOM_CHARACTERS):
+        number, digit = divmod(number, len(_ALPHABET))
+        unguessable += _ALPHABET[digit]
     name = f"{identifier}-{unguessable}-{ascii_name(filename)}"
     return f"uploads/{identifier.timestamp().datetime:%Y/%m/%d}/{name}"
+
+
+def day_of(key: str) -> date | None:
+    """Return the date in a key, None if it has none: it was not made here."""
+    try:
+        return datetime.strptime(key[:19], "uploads/%Y/%m/%d/").date()
+    except ValueError:
+        return None
 
 
 def ascii_name(filename: str) -> str:

@@ -21,7 +21,9 @@ _PROTO = b"x-forwarded-proto"
 
 def _application() -> Any:
     direct: Any = Application(
-        threads=settings.THREADS, body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        threads=settings.THREADS,
+        body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        large_bodies=settings.LARGE_BODIES,
     )
     if not settings.TRUSTED_PROXIES:
         return direct

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from remotedrive.sizes import FORM, parse_size
+
 GROUPS = ("MINIO_", "JWT_")
 """Prefixes whose settings belong together: where the environment sets one of a group, the file
 gives none of it, so that no address meets another store's keys."""
@@ -112,6 +114,14 @@ class Environment:
             )
         return int(value)
 
+    def optional_size(self, name: str) -> int | None:
+        """Return bytes, given as a number or with a unit like `20GiB`; None where it is not set."""
+        value = self.optional(name)
+        try:
+            return None if value is None else parse_size(value)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a size: {FORM}") from None
+
     def networks(self, name: str) -> list[str]:
         """Return the comma separated IP addresses and networks, each as a network; may be none."""
         if self.optional(name) is None:
@@ -126,6 +136,12 @@ class Environment:
         if any(network.prefixlen == 0 for network in networks):
             raise ImproperlyConfigured(f"{name} must not be every address there is")
         return [str(network) for network in networks]
+
+    def origins(self, name: str) -> list[str]:
+        """Return the comma separated origins, each as `origin` has it; may be none."""
+        if self.optional(name) is None:
+            return []
+        return [_origin(name, item) for item in self.list(name, default="")]
 
     def list(self, name: str, default: str) -> list[str]:
         """Return the comma separated items, without blanks around them."""
@@ -145,22 +161,22 @@ class Environment:
         """Return an http or https URL of scheme, host and port only, as browsers write an origin:
         in lower case, without a final slash and without the scheme's own port."""
         value = self.optional(name)
-        if value is None:
-            return None
-        try:
-            url = urlsplit(value)
-            well_formed = (
-                url.scheme in ("http", "https")
-                and bool(_AUTHORITY.fullmatch(url.netloc))
-                and url.path in ("", "/")
-                and not (url.query or url.fragment)
-                and (url.port is None or url.port > 0)
-            )
-        except ValueError:
-            well_formed = False
-        if not well_formed:
-            raise ImproperlyConfigured(
-                f"{name} must be a URL like http://host:port or https://host"
-            )
-        own_port = {"http": ":80", "https": ":443"}[url.scheme]
-        return f"{url.scheme}://{url.netloc.lower().removesuffix(own_port)}"
+        return None if value is None else _origin(name, value)
+
+
+def _origin(name: str, value: str) -> str:
+    try:
+        url = urlsplit(value)
+        well_formed = (
+            url.scheme in ("http", "https")
+            and bool(_AUTHORITY.fullmatch(url.netloc))
+            and url.path in ("", "/")
+            and not (url.query or url.fragment)
+            and (url.port is None or url.port > 0)
+        )
+    except ValueError:
+        well_formed = False
+    if not well_formed:
+        raise ImproperlyConfigured(f"{name} must be a URL like http://host:port or https://host")
+    own_port = {"http": ":80", "https": ":443"}[url.scheme]
+    return f"{url.scheme}://{url.netloc.lower().removesuffix(own_port)}"

@@ -16,6 +16,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import make_conninfo
 
 from remotedrive.environment import Environment, is_placeholder, read_env_file
+from remotedrive.http.content_policy import add_to_worker
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR") or BASE_DIR / "var").resolve()
@@ -37,6 +38,11 @@ HSTS_SECONDS = _env.integer("HSTS_SECONDS", default=3600, at_least=0, at_most=63
 
 _PUBLIC = urlsplit(PUBLIC_URL or "")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _PUBLIC.scheme == "https"
+SESSION_COOKIE_SAMESITE = "Strict"
+# A link from another site comes with this one; if it did not, the answer would have a new one,
+# and every page that is open would hold the old one's token.
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
 # Behind a proxy that ends TLS, or that changes Host, forms of the admin come from elsewhere.
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL else []
 SECURE_HSTS_SECONDS = HSTS_SECONDS if _PUBLIC.scheme == "https" else 0
@@ -45,6 +51,8 @@ SECURE_SSL_REDIRECT = _PUBLIC.scheme == "https" and bool(TRUSTED_PROXIES)
 SECURE_SSL_HOST = _PUBLIC.netloc
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SILENCED_SYSTEM_CHECKS = [
+    # The check looks for Django's name; `PageCsrf` is a subclass.
+    "security.W003",
     # Whether all subdomains have TLS, for the years of a preload list, their owner has to say.
     "security.W005",
     "security.W021",
@@ -60,37 +68,54 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "corsheaders",
+    "drf_spectacular_sidecar",
     "files",
 ]
 SECRET_HEADERS = ["Authorization", "X-Share-Password"]
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; base-uri 'none'; "
-    "frame-ancestors 'none'"
-)
-"""The Content-Security-Policy of a page that has nothing but text."""
 SECRET_PATHS = ["/s/"]
 """Prefixes of paths after which a secret stands; the log stars it out."""
+WEB = _env.boolean("WEB", default=True)
+"""Whether the drive can be opened in a browser."""
+PAGE_PREFIXES = ("/admin",)
+PAGE_PATHS = frozenset({"/", "/sign-in", "/sign-out", "/token"}) if WEB else frozenset()
+"""The paths, and what the paths begin with, that have sessions and forms."""
 MIDDLEWARE = [
     "remotedrive.http.middleware.begin_request_id",
     "remotedrive.http.middleware.normalize_encoding",
     "remotedrive.http.middleware.problem_for_405",
     "files.api.middleware.share_privacy",
+    "files.api.middleware.ProblemForDomainErrors",
     "remotedrive.http.https.refuse_clear_text",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "remotedrive.http.pages.PageSessions",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "remotedrive.http.pages.PageCsrf",
+    "remotedrive.http.pages.PageAuthentication",
+    "remotedrive.http.pages.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+# Pages of other origins, which have a bearer token and never a cookie
+
+CORS_ALLOWED_ORIGINS = _env.origins("CORS_ORIGINS")
+if CORS_ALLOWED_ORIGINS:
+    # Outside of all that may answer, so that a page can read every problem.
+    MIDDLEWARE.insert(1, "corsheaders.middleware.CorsMiddleware")
+CORS_URLS_REGEX = r"^/(?!admin|static/)"
+CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE"]
+CORS_ALLOW_HEADERS = [
+    *("authorization", "content-type", "idempotency-key", "x-request-id", "x-share-password"),
+]
+CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-ID"]
+
 ROOT_URLCONF = "remotedrive.urls"
 WSGI_APPLICATION = "remotedrive.wsgi.application"
 ASGI_APPLICATION = "remotedrive.asgi.application"
 APPEND_SLASH = False
 LOGIN_REDIRECT_URL = "admin:index"
-CSRF_FAILURE_VIEW = "remotedrive.http.views.csrf_failure"
+CSRF_FAILURE_VIEW = "files.web.views.csrf_failure"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -105,6 +130,14 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "files.User"
+AUTHENTICATION_BACKENDS = ["files.api.sign_in.ThrottledBackend"]
+PASSWORD_HASHERS = [
+    "files.hashers.BoundedPBKDF2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.BCryptSHA256PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -117,8 +150,11 @@ STATIC_URL = "static/"
 # The admin's own static files are served from the packages, so that no collectstatic is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ADD_HEADERS_FUNCTION = add_to_worker
 # The body limit of every request, in bytes. The service never carries file bytes.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * KIB
+LARGE_BODIES = {"/files/init-upload/batch": MIB, "/files/commit/batch": MIB}
+"""The body limits, in bytes, of paths that take more."""
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -134,7 +170,10 @@ LOGGING = {
             "callback": lambda record: getattr(record, "status_code", None) != 503,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # `remotedrive.access` has a line for each request; these add tracebacks of defects.
@@ -142,10 +181,12 @@ LOGGING = {
         "django": {"handlers": [], "propagate": True},
         "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},
         "uvicorn.error": {"level": "WARNING"},
-        # uvicorn's lines name the path with its query, whatever `--no-access-log` says.
+        # uvicorn's lines name the path with its query, whatever `--no-access-log` says. Without
+        # any handler uvicorn makes none.
         "uvicorn.access": {"handlers": [], "propagate": False},
-        # Anyone can send a wrong Host; the access log has its 400.
-        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+        # Anyone can send a wrong Host; the access log has its 400. Without any handler Python
+        # would write the traceback to standard error as it is.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
     },
 }
 
@@ -162,10 +203,8 @@ def _database() -> dict[str, Any]:
         url = f"sqlite:///{quote(str(DATA_DIR / 'db.sqlite3'))}"
     try:
         # Persistent connections belong to the threads of the server's pool, which live as long
-        # as the process; a lost one is noticed and replaced before the next request uses it.
-        config: dict[str, Any] = dict(
-            dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True)
-        )
+        # as the process; a lost one is noticed and replaced by `remotedrive.database.postgresql`.
+        config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None))
     except (ValueError, KeyError) as error:
         raise ImproperlyConfigured("DATABASE_URL is not a database URL") from error
     if is_placeholder(str(config.get("PASSWORD") or "")):
@@ -196,6 +235,7 @@ def _database() -> dict[str, Any]:
             " -c idle_in_transaction_session_timeout=10000",
         }
         config["OPTIONS"] = defaults | options
+        config["ENGINE"] = "remotedrive.database.postgresql"
     else:
         raise ImproperlyConfigured("DATABASE_URL must be of sqlite:// or postgresql://")
     return config
@@ -210,11 +250,45 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["files.api.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["files.api.parsers.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["files.api.renderers.OrjsonRenderer"],
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "files.api.exception_handler.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
     "UNICODE_JSON": True,
+}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "TITLE": "Remote Drive",
+    "VERSION": "0.1.0",
+    "DESCRIPTION": (
+        "A drive on an S3-compatible store. File bytes go straight between the client and the "
+        "store, over presigned URLs: begin an upload, PUT the bytes, commit.\n\n"
+        "Every error is a problem document (RFC 9457), which `GET /problems/{code}` explains. "
+        "Beside those that an operation names, a request whose headers do not arrive in time or "
+        "are too large gets `request-timeout` (408) or `headers-too-large` (431). Every response "
+        "has `X-Request-ID`."
+    ),
+    "SERVERS": [{"url": "/"}],
+    "TAGS": [
+        {"name": "uploads", "description": "Begin, commit and abort uploads."},
+        {"name": "files", "description": "What is in the drive."},
+        {"name": "folders", "description": "The places of files."},
+        {"name": "changes", "description": "The feed of what happened in the drive."},
+        {"name": "shares", "description": "Grants on a file to whoever holds a token."},
+        {"name": "shared files", "description": "With the token of a share; no bearer token."},
+        {"name": "me", "description": "The caller."},
+        {"name": "service", "description": "The service about itself; public."},
+    ],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "Integrity": "files.models.files.Integrity",
+        "Permission": "files.models.shares.Share.Permission",
+        "UploadState": "files.models.uploads.Upload.State",
+        "ChangeKind": "files.models.changes.Change.Kind",
+        "ShareEventKind": "files.models.shares.ShareEvent.What",
+    },
+    "SORT_OPERATION_PARAMETERS": False,
+    "COMPONENT_SPLIT_PATCH": False,
 }
 
 # Identity
@@ -227,6 +301,8 @@ JWT_AUDIENCE = _env.optional("JWT_AUDIENCE")
 JWT_CREATE_USERS = _env.boolean("JWT_CREATE_USERS", default=False)
 JWT_LEEWAY = _env.integer("JWT_LEEWAY", default=10, at_least=0, at_most=300)
 """Seconds by which the clock of whoever issues tokens may differ from this host's."""
+AUTH_CACHE_SECONDS = _env.integer("AUTH_CACHE_SECONDS", default=5, at_least=0, at_most=300)
+"""Seconds for which a verified token and its user are remembered; 0: not at all."""
 
 # Store
 
@@ -265,6 +341,24 @@ PRESIGN_GET_TTL = _env.integer("PRESIGN_GET_TTL", default=300, at_least=1, at_mo
 UPLOAD_GRACE = _env.integer("UPLOAD_GRACE", default=86_400, at_least=0, at_most=31_536_000)
 MAX_FILE_SIZE = _env.integer("MAX_FILE_SIZE", default=5 * TIB, at_least=1, at_most=5 * TIB)
 COMMIT_READ_MAX = _env.integer("COMMIT_READ_MAX", default=64 * MIB, at_least=0, at_most=GIB)
+PENDING_UPLOADS_MAX = _env.integer(
+    "PENDING_UPLOADS_MAX", default=10_000, at_least=1, at_most=10_000_000
+)
+"""Uploads of one user that are neither committed, aborted nor expired."""
+DEFAULT_QUOTA = _env.optional_size("DEFAULT_QUOTA")
+"""Bytes of a user without a quota of its own; None: no limit."""
+TRASH_DAYS = _env.integer("TRASH_DAYS", default=30, at_least=0, at_most=36_500)
+"""Days after which a file in the trash is purged; 0: never."""
+KEEP_VERSIONS = _env.integer("KEEP_VERSIONS", default=0, at_least=0, at_most=1_000_000)
+"""How many of a file's newest versions are kept; 0: all."""
+GC_DELAY = _env.integer("GC_DELAY", default=86_400, at_least=0, at_most=31_536_000)
+"""Seconds between a purge and the deletion from the store."""
+CLOCK_SKEW = _env.integer("CLOCK_SKEW", default=900, at_least=0, at_most=86_400)
+"""Seconds that are added to every expiry before something is deleted."""
+UPLOAD_HISTORY_DAYS = _env.integer("UPLOAD_HISTORY_DAYS", default=30, at_least=1, at_most=36_500)
+"""Days for which the rows of ended uploads are kept."""
+CHANGES_DAYS = _env.integer("CHANGES_DAYS", default=30, at_least=1, at_most=36_500)
+"""Days for which changes are kept in their feed."""
 THREADS = _env.integer("THREADS", default=16, at_least=2, at_most=256)
 CONNECTIONS_MAX = _env.integer("CONNECTIONS_MAX", default=1000, at_least=16, at_most=100_000)
 """Connections that clients may have open to one worker process."""

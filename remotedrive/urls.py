@@ -1,5 +1,6 @@
 """The root of all paths."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -8,10 +9,12 @@ from files.api.health import readyz
 from remotedrive.http import views
 
 urlpatterns = [
-    path("", include("files.api.urls")),
+    # The patterns are tried in their order, and the API has many.
     path("healthz", views.healthz),
     path("readyz", readyz),
     path("problems/<str:code>", views.problem),
+    path("", include("files.api.urls")),
+    *([path("", include("files.web.urls"))] if settings.WEB else []),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]

@@ -23,6 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--kill-rounds", type=int, default=5, help="how often tests/faults/test_kill.py kills"
     )
     parser.addoption(
+        "--race-rounds", type=int, default=10, help="how often two calls meet in a test of a race"
+    )
+    parser.addoption(
+        "--put-kill-rounds",
+        type=int,
+        default=2,
+        help="how often tests/client/test_put_killed.py kills; from 10 on with a file of 1 GiB",
+    )
+    parser.addoption(
+        "--follow-rounds", type=int, default=2, help="how often tests/faults/test_follow.py kills"
+    )
+    parser.addoption(
         "--stateful-steps",
         type=int,
         help="steps that tests/stateful/test_stateful.py takes; 2000 if slow",
@@ -61,6 +73,12 @@ def attests(store: object) -> bool:
     found = client.object_store().head(key)
     assert found is not None
     return found.sha256 is not None
+
+
+@pytest.fixture
+def race_rounds(request: pytest.FixtureRequest) -> int:
+    rounds: int = request.config.getoption("--race-rounds")
+    return rounds
 
 
 @pytest.fixture

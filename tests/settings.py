@@ -43,4 +43,6 @@ from remotedrive.settings import DATABASES  # noqa: E402
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, as in production: what is held in memory locks in other ways.
     DATABASES["default"]["TEST"] = {"NAME": str(Path(os.environ["DATA_DIR"]) / "test.sqlite3")}
+AUTH_CACHE_SECONDS = 0
+"""Tests change users behind the service's back, and go on with the next step at once."""
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

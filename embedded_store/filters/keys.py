@@ -19,6 +19,12 @@ class Credentials:
     access_key: str
     secret_key: str = field(repr=False)
 
+    def signed(self, details: dict[str, Any]) -> bool:
+        """Return whether ``s3api.auth_details`` are of a request signed with this key pair."""
+        return details["access_key"] == self.access_key and bool(
+            details["check_signature"](self.secret_key)
+        )
+
 
 class Keys:
     """Accepts requests signed with the key pair, and Swift's own internal requests."""
@@ -28,12 +34,8 @@ class Keys:
         self.credentials = credentials
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        signed = environ.get("s3api.auth_details")
-        if (
-            signed
-            and signed["access_key"] == self.credentials.access_key
-            and signed["check_signature"](self.credentials.secret_key)
-        ):
+        details = environ.get("s3api.auth_details")
+        if details and self.credentials.signed(details):
             environ["REMOTE_USER"] = self.credentials.access_key
             environ["swift_owner"] = True
             environ["swift.authorize"] = _allow

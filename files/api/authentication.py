@@ -12,6 +12,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from files.api.remembered import remembered_users
 from files.models import User
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_.~+/-]+=*) *", re.IGNORECASE)
@@ -41,16 +42,33 @@ class JWTAuthentication(BaseAuthentication):
         match = _BEARER.fullmatch(header)
         if match is None or len(match[1]) > _TOKEN_MAX:
             raise TokenInvalidError
-        return user_of(subject_of(match[1])), None
+        return user_of_token(match[1]), None
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 
-def subject_of(token: str) -> str:
-    """Return the `sub` of a token that is signed, in time and meant for this service.
+def user_of_token(token: str) -> User:
+    """Return the active user of a token, who may be remembered from an earlier request.
 
-    Raises `TokenExpired` or `TokenInvalid`.
+    Raises `TokenExpiredError`, `TokenInvalidError`.
+    """
+    if not settings.AUTH_CACHE_SECONDS:
+        return user_of(valid_claims(token)["sub"])
+    user = remembered_users.get(token)
+    if user is None:
+        saves = remembered_users.saves()
+        claims = valid_claims(token)
+        user = user_of(claims["sub"])
+        expires_at = claims["exp"] + settings.JWT_LEEWAY
+        remembered_users.add(token, user, expires_at=expires_at, saves=saves)
+    return user
+
+
+def valid_claims(token: str) -> dict[str, Any]:
+    """Return the claims of a token that is signed, in time and meant for this service.
+
+    Raises `TokenExpiredError`, `TokenInvalidError`.
     """
     try:
         claims = _claims(token)
@@ -60,7 +78,7 @@ def subject_of(token: str) -> str:
         raise TokenInvalidError from error
     if not _is_time(claims["exp"]) or not _is_subject(claims["sub"]):
         raise TokenInvalidError
-    return str(claims["sub"])
+    return claims
 
 
 def _claims(token: str) -> dict[str, Any]:

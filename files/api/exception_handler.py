@@ -11,7 +11,7 @@ from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from files.exceptions import DriveError
+from files.exceptions import LIMIT_ERRORS, DriveError
 from remotedrive.http import problems
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ def exception_handler(
 
     It is a problem document, or, where the request wants a page, its members for the renderer.
     """
+    log_limit(exception)
     found = _problem(exception)
     if found is None:
         return None
@@ -37,6 +38,28 @@ def exception_handler(
         status=problems.CATALOGUE[code].status,
         headers=problems.headers(code, retry_after),
     )
+
+
+def problem_in_batch(exception: Exception) -> dict[str, Any]:
+    """Return the problem document of one call in a batch; what is a defect is raised again.
+
+    `retry_after` (seconds) stands in for the header, which the whole answer would carry.
+    """
+    log_limit(exception)
+    found = _problem(exception)
+    if found is None:
+        raise exception
+    code, options = found
+    headers = problems.headers(code, options.pop("retry_after", None))
+    if "Retry-After" in headers:
+        options["retry_after"] = int(headers["Retry-After"])
+    return problems.body(code, **options)
+
+
+def log_limit(exception: Exception) -> None:
+    """Write a line for each limit that somebody reached, so that they can be counted."""
+    if isinstance(exception, LIMIT_ERRORS):
+        logger.warning("limit: %s: %s", exception.code, exception.detail or "reached")
 
 
 def _problem(exception: Exception) -> tuple[str, dict[str, Any]] | None:

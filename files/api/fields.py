@@ -18,18 +18,32 @@ MEDIA_TYPE_DEFAULT = "application/octet-stream"
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105
 _QUOTED = r'"(?:[\t !#-\[\]-~]|\\[\t -~])*"'
-# Possessive quantifiers: blanks could match in two places, and backtracking took minutes.
-_MEDIA_TYPE = re.compile(
-    rf"{_TOKEN}/{_TOKEN}(?:[ \t]*+;[ \t]*+(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?+)*+"
+
+
+_PARAMETER = rf"{_TOKEN}=(?:{_TOKEN}|{_QUOTED})"
+# No blank can match in two places, so that no text makes the expression try many ways.
+MEDIA_TYPE = rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;(?:[ \t]*{_PARAMETER})?)*(?:;[ \t]+|[ \t]+;[ \t]*)?"
+"""The pattern of a media type, in the syntax that ECMA 262 has, too."""
+_MEDIA_TYPE = re.compile(MEDIA_TYPE)
+UUID_PATTERN = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_UUID = re.compile(UUID_PATTERN)
+# Controls (Cc); line and paragraph separators, which end a line as LF does; bidi overrides,
+# embeddings and isolates, which reorder what follows. The bidi marks (U+200E, U+200F, U+061C),
+# which phones put into names, do not.
+NOT_IN_NAMES = "/\\\\\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+"""Characters, as in brackets of a regular expression, that no name has."""
+# Blanks, what Unicode calls format characters (Cf: marks and joiners, which have no width of their
+# own) or Default_Ignorable_Code_Point, and the blank of Braille.
+INVISIBLE_IN_NAMES = (
+    " \u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680"
+    "\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u202f\u205f-\u2064\u206a-\u206f\u2800\u3000\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\U000e0100-\U000e01ef"
 )
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
-# Overrides, embeddings and isolates reorder what follows; the marks (U+200E, U+200F, U+061C), which
-# phones put into names, do not.
-_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# What Unicode calls Default_Ignorable_Code_Point beside Cf, and the blank of Braille.
-_SHOWN_AS_NOTHING = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+"""Characters, as in brackets of a regular expression, of which alone a name looks like none."""
+# With lone surrogates, which have no UTF-8.
+_REFUSED = re.compile(f"[{NOT_IN_NAMES}\ud800-\udfff]")
+_INVISIBLE = re.compile(f"[{INVISIBLE_IN_NAMES}]+")
 _SIGNLESS_OFFSET = re.compile(r"(.+[Tt ][0-9:.,]{4,}) ([0-9]{2}(?::?[0-9]{2})?)")
 
 
@@ -150,6 +164,25 @@ class MediaTypeField(StringField):
         return text
 
 
+class MediaRangeField(StringField):
+    """A media type, or all of a kind, like `image/*`."""
+
+    default_error_messages = {"invalid_range": "A media type, or one like image/*."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=255, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        # An unencoded "+", as in image/svg+xml, arrives as a blank, which no subtype has.
+        kind, slash, subtype = super().to_internal_value(data).partition("/")
+        if ";" not in subtype:
+            subtype = subtype.replace(" ", "+")
+        text = f"{kind}{slash}{subtype}"
+        if text == "*/*" or not _MEDIA_TYPE.fullmatch(text):
+            self.fail("invalid_range")
+        return text
+
+
 class FilenameField(StringField):
     """A file's name as the person gave it, in Unicode NFC; only what is dangerous is refused."""
 
@@ -161,32 +194,51 @@ class FilenameField(StringField):
 
     def to_internal_value(self, data: Any) -> str:
         name = unicodedata.normalize("NFC", super().to_internal_value(data))
-        if any(
-            character in "/\\" or character in _BIDI_CONTROLS or _is_control(character)
-            for character in name
-        ):
+        if _REFUSED.search(name):
             self.fail("characters")
         if not 1 <= len(name) <= 255:
             self.fail("length")
-        visible = "".join(character for character in name if not _is_invisible(character))
-        if visible in ("", ".", ".."):
+        if _INVISIBLE.sub("", name) in ("", ".", ".."):
             self.fail("reserved")
         return name
 
 
-def _is_control(character: str) -> bool:
-    # Cc: controls; Cs: lone surrogates, which have no UTF-8; Zl and Zp: line and paragraph
-    # separators, which end a line as LF does.
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+_NAME = FilenameField()
 
 
-def _is_invisible(character: str) -> bool:
-    # Cf: marks and joiners, which have no width of their own.
-    return (
-        character.isspace()
-        or unicodedata.category(character) == "Cf"
-        or _SHOWN_AS_NOTHING.fullmatch(character) is not None
-    )
+class PlaceField(UUIDField):
+    """The id of a folder; null, which counts as given here, is the top."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, allow_null=True, **options)
+
+
+class QueryPlaceField(UUIDField):
+    """The id of a folder in a query string, or `root`, which becomes None."""
+
+    default_error_messages = {"invalid_uuid": "The id of a folder, or root, is required."}
+
+    def to_internal_value(self, data: Any) -> UUID | None:  # type: ignore[override]
+        return None if data == "root" else super().to_internal_value(data)
+
+
+class PathField(StringField):
+    """A path from the top, `/Reports/2026/plan.pdf`: becomes the list of its names, in NFC."""
+
+    default_error_messages = {
+        "invalid_path": "A path like /folder/file.txt is required, with one / before each name."
+    }
+
+    def to_internal_value(self, data: Any) -> list[str]:  # type: ignore[override]
+        text = super().to_internal_value(data)
+        if text == "/":
+            return []
+        if not text.startswith("/"):
+            self.fail("invalid_path")
+        try:
+            return [_NAME.run_validation(name) for name in text[1:].split("/")]
+        except serializers.ValidationError:
+            self.fail("invalid_path")
 
 
 class TimeField(StringField):
@@ -229,7 +281,16 @@ class QueryIntegerField(IntegerField):
 
 
 class QueryBooleanField(BooleanField):
-    """`true` or `false` in a query string."""
+    """`true` or `false` in a query string; `only` the one of them, if given."""
+
+    default_error_messages = {"only": "It must be {only}."}
+
+    def __init__(self, *, only: bool | None = None, **options: Any) -> None:
+        self.only = only
+        super().__init__(**options)
 
     def to_internal_value(self, data: Any) -> bool:
-        return super().to_internal_value({"true": True, "false": False}.get(data))
+        value = super().to_internal_value({"true": True, "false": False}.get(data))
+        if self.only is not None and value is not self.only:
+            self.fail("only", only=str(self.only).lower())
+        return value

@@ -6,14 +6,15 @@ rows do; here the order is total, by time and then id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 from uuid import UUID
 
 from django.core import signing
-from django.db.models import Model, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.http import urlencode
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -21,6 +22,8 @@ from rest_framework.response import Response
 
 from files.api.fields import QueryIntegerField, StrictSerializer, StringField
 from files.api.links import absolute
+from files.api.rows import Row, Shape
+from files.models.queries import keyset_page
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 200
@@ -30,20 +33,27 @@ PAGE_SIZE_MAX = 200
 class Cursor:
     """A place between rows: beside the row (`at`, `id`), read onward or backward from there."""
 
-    at: datetime | int
+    at: datetime | int | str
     id: UUID
     backward: bool
 
     def encode(self, listing: str) -> str:
-        at = self.at if isinstance(self.at, int) else self.at.isoformat()
+        at: Any = self.at
+        if isinstance(self.at, datetime):
+            at = self.at.isoformat()
+        elif isinstance(self.at, str):
+            at = [self.at]  # To be told from a time.
         return signing.dumps([at, self.id.hex, self.backward], salt=listing)
 
     @classmethod
     def decode(cls, text: str, listing: str) -> Cursor:
         """Return the cursor in `text`; raises BadSignature if it is not of `listing`."""
         at, identifier, backward = signing.loads(text, salt=listing)
-        time = at if isinstance(at, int) else datetime.fromisoformat(at)
-        return cls(time, UUID(hex=identifier), backward)
+        if isinstance(at, list):
+            (at,) = at
+        elif isinstance(at, str):
+            at = datetime.fromisoformat(at)
+        return cls(at, UUID(hex=identifier), backward)
 
 
 class CursorField(StringField):
@@ -71,23 +81,49 @@ class OrderedPageQuery(PageQuery):
     ordering = serializers.ChoiceField(["created_at", "-created_at"], default="-created_at")
 
 
+class Select(Protocol):
+    """Reads `columns` of the first `limit` rows that come after `beyond` in this order.
+
+    The order is by one column and the id, and `beyond` the values of both in a row.
+    """
+
+    def __call__(
+        self,
+        *,
+        columns: tuple[str, ...],
+        ascending: bool,
+        limit: int,
+        beyond: tuple[Any, UUID] | None,
+    ) -> Iterable[Row]: ...
+
+
 def page(
     request: Request,
-    rows: QuerySet[Any],
+    rows: QuerySet[Any] | Select,
     query: dict[str, Any],
-    serializer: type[serializers.BaseSerializer[Any]],
+    shape: Shape,
     *,
     by: str = "created_at",
+    ascending: bool = False,
 ) -> Response:
-    """Answer with one page of `rows`, newest first or as `query` orders it: one SELECT.
+    """Answer with one page of `rows`, as `query` orders it, or else newest first or `ascending`.
 
-    `by` is the column that orders, before the id; a time or a number.
+    `by` is the column that orders, before the id; a time, a number or a name. Only the columns that
+    are shown are read, and no model instances made of them.
     """
     listing = request.parser_context["view"].listing
     cursor: Cursor | None = query["cursor"]
-    ascending = query.get("ordering") == "created_at"
+    ascending = query.get("ordering") == "created_at" if "ordering" in query else ascending
     backward = cursor is not None and cursor.backward
-    found = _select(rows, cursor, by, ascending=ascending != backward, limit=query["page_size"] + 1)
+    select = partial(keyset_page, rows, by) if isinstance(rows, QuerySet) else rows
+    found = list(
+        select(
+            columns=tuple(dict.fromkeys((by, "id", *shape.columns))),
+            ascending=ascending != backward,
+            limit=query["page_size"] + 1,
+            beyond=None if cursor is None else (cursor.at, cursor.id),
+        )
+    )
     more = len(found) > query["page_size"]
     found = found[: query["page_size"]]
     if backward:
@@ -98,34 +134,19 @@ def page(
         if _has_earlier(cursor, more)
         else None
     )
-    return Response(
-        {"next": onward, "previous": back, "results": serializer(found, many=True).data}
-    )
+    results = [shape.show(row) for row in found]
+    return Response({"next": onward, "previous": back, "results": results})
 
 
 def _has_earlier(cursor: Cursor | None, more: bool) -> bool:
     return cursor is not None and (more or not cursor.backward)
 
 
-def _select(
-    rows: QuerySet[Any], cursor: Cursor | None, by: str, *, ascending: bool, limit: int
-) -> list[Any]:
-    if cursor is not None:
-        beyond = "gt" if ascending else "lt"
-        rows = rows.filter(
-            # The first condition says nothing new, but lets the index find where to begin.
-            Q(**{f"{by}__{beyond}e": cursor.at}),
-            Q(**{f"{by}__{beyond}": cursor.at}) | Q(**{f"id__{beyond}": cursor.id}),
-        )
-    sign = "" if ascending else "-"
-    return list(rows.order_by(f"{sign}{by}", f"{sign}id")[:limit])
-
-
 def _link(
-    request: Request, rows: Sequence[Model], by: str, listing: str, *, backward: bool
+    request: Request, rows: Sequence[Row], by: str, listing: str, *, backward: bool
 ) -> str | None:
     for row in rows:
-        cursor = Cursor(getattr(row, by), row.pk, backward)
+        cursor = Cursor(row[by], row["id"], backward)
         query = request.query_params.dict() | {"cursor": cursor.encode(listing)}
         return f"{absolute(request, request.path)}?{urlencode(query)}"
     return None

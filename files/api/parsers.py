@@ -27,7 +27,8 @@ class StrictJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+        path = parser_context["request"].path_info if parser_context else ""
+        limit: int = settings.LARGE_BODIES.get(path, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         content = stream.read(limit + 1)
         if len(content) > limit:
             raise RequestDataTooBig

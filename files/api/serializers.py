@@ -3,119 +3,97 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import Any, TypedDict
 
-from django.conf import settings
 from rest_framework import serializers
 
 from files.api.fields import (
-    MEDIA_TYPE_DEFAULT,
-    BooleanField,
-    ChecksumField,
     FilenameField,
-    IntegerField,
-    MediaTypeField,
+    MediaRangeField,
+    PlaceField,
     QueryBooleanField,
+    QueryPlaceField,
     QueryTimeField,
     StrictSerializer,
     StringField,
     UUIDField,
 )
 from files.api.pagination import OrderedPageQuery
-from files.models import File, FileVersion, Upload
-from files.services.commits import CommitResult
+from files.models import File, FileVersion, Integrity
 from files.services.downloads import Download
-from files.services.uploads import PARTS_MAX, PARTS_PER_ANSWER, SignedUpload
+from files.services.quotas import Usage
 
 
-class InitUploadRequest(StrictSerializer):
-    """The body of init-upload."""
+class ChangeRequest(StrictSerializer):
+    """The body of a change of name or place: one of them at least."""
 
-    filename = FilenameField(required=False)
-    size = IntegerField(min_value=0, max_value=settings.MAX_FILE_SIZE)
-    content_type = MediaTypeField(default=MEDIA_TYPE_DEFAULT)
-    checksum = ChecksumField(default=None)
-    file_id = UUIDField(default=None)
-    base_version = IntegerField(min_value=1, default=None)
-    multipart = BooleanField(default=False)
+    name = FilenameField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["file_id"] is None:
-            if "filename" not in attrs:
-                raise serializers.ValidationError(
-                    {"filename": serializers.ErrorDetail("This field is required.", "required")}
-                )
-            if attrs["base_version"] is not None:
-                raise serializers.ValidationError(
-                    {
-                        "base_version": serializers.ErrorDetail(
-                            "base_version goes with file_id.", "invalid"
-                        )
-                    }
-                )
-        return {"filename": None} | attrs
+        if not attrs:
+            raise serializers.ValidationError(
+                {"name": serializers.ErrorDetail("Nothing to change was given.", "required")}
+            )
+        return attrs
 
 
-class CommitRequest(StrictSerializer):
-    """The body of commit."""
+class ChangeFileRequest(ChangeRequest):
+    """The body of a rename of a file, or of a move to another folder."""
 
-    key = StringField(max_length=1024)
-    checksum = ChecksumField()
-    size = IntegerField(min_value=0)
-    base_version = IntegerField(min_value=1, default=None)
+    folder_id = PlaceField(help_text="The folder that it goes into, or null for the top.")
 
 
-class UrlsRequest(StrictSerializer):
-    """The body of a request for fresh URLs."""
+class CopyFileRequest(StrictSerializer):
+    """The body of a copy: what differs from the file that is copied."""
 
-    part_numbers = serializers.ListField(
-        child=IntegerField(min_value=1, max_value=PARTS_MAX),
-        min_length=1,
-        max_length=PARTS_PER_ANSWER,
-        default=None,
-    )
-
-    def validate_part_numbers(self, value: list[int] | None) -> list[int] | None:
-        if value is not None and len(set(value)) != len(value):
-            raise serializers.ValidationError("Part numbers must be unique.", "invalid")
-        return value
-
-
-class RenameRequest(StrictSerializer):
-    """The body of a rename."""
-
-    name = FilenameField()
+    name = FilenameField(required=False)
+    folder_id = PlaceField(help_text="The folder that it goes into, or null for the top.")
 
 
 class FilesQuery(OrderedPageQuery):
     """The filters of the listing of files."""
 
-    name = StringField(required=False, max_length=255)
-    content_type = StringField(required=False, max_length=255)
-    created_after = QueryTimeField(required=False)
-    created_before = QueryTimeField(required=False)
-    trashed = QueryBooleanField(default=False)
+    folder_id = QueryPlaceField(
+        required=False, help_text="Files in this folder; `root`: those at the top."
+    )
+    within = UUIDField(required=False, help_text="Files in this folder or anywhere below it.")
+    name = StringField(
+        required=False, max_length=255, help_text="Files whose name contains this, in any case."
+    )
+    content_type = MediaRangeField(required=False)
+    created_after = QueryTimeField(required=False, help_text="Files created after this time.")
+    created_before = QueryTimeField(required=False, help_text="Files created before this time.")
+    trashed = QueryBooleanField(
+        default=False, help_text="`true`: what is in the trash; `false`: what is not."
+    )
 
     def validate_name(self, value: str) -> str:
         return unicodedata.normalize("NFC", value)
 
-    def validate_content_type(self, value: str) -> str:
-        # An unencoded "+", as in image/svg+xml, arrives as a blank, which no subtype has.
-        kind, slash, subtype = value.partition("/")
-        if ";" not in subtype:
-            value = f"{kind}{slash}{subtype.replace(' ', '+')}"
-        media_type = value.removesuffix("/*") + "/any" if value.endswith("/*") else value
-        if value == "*/*":
-            raise serializers.ValidationError("A media type, or one like image/*.", "invalid")
-        MediaTypeField().run_validation(media_type)
-        return value
+
+class DeleteQuery(StrictSerializer):
+    """Whether a file or folder goes to the trash or is purged."""
+
+    permanent = QueryBooleanField(
+        default=False, help_text="`true`: purge it for good, present or in the trash."
+    )
+
+
+class DeleteFilesQuery(StrictSerializer):
+    """What is purged: the files and folders in the trash, and nothing else."""
+
+    trashed = QueryBooleanField(only=True, help_text="Nothing but the trash is deleted so.")
 
 
 class DownloadQuery(StrictSerializer):
     """How a download is answered."""
 
-    redirect = QueryBooleanField(default=False)
-    disposition = serializers.ChoiceField(["attachment", "inline"], default="attachment")
+    redirect = QueryBooleanField(default=False, help_text="`true`: answer 302 to the URL.")
+    disposition = serializers.ChoiceField(
+        ["attachment", "inline"],
+        default="attachment",
+        help_text="`inline` lets a browser show types that are safe to show.",
+    )
 
 
 class FileSerializer(serializers.ModelSerializer[File]):
@@ -123,6 +101,7 @@ class FileSerializer(serializers.ModelSerializer[File]):
 
     version = serializers.IntegerField(source="version_current")
     key = serializers.CharField(source="key_current")
+    folder_id = serializers.UUIDField(allow_null=True)
 
     class Meta:
         model = File
@@ -138,7 +117,20 @@ class FileSerializer(serializers.ModelSerializer[File]):
             "created_at",
             "updated_at",
             "deleted_at",
+            "folder_id",
         )
+
+
+class CreatedByUser(TypedDict):
+    """The subject of the user who made a version."""
+
+    user: str
+
+
+class CreatedByShare(TypedDict):
+    """The id of the share through which a version was made."""
+
+    share: str
 
 
 class FileVersionSerializer(serializers.ModelSerializer[FileVersion]):
@@ -157,98 +149,45 @@ class FileVersionSerializer(serializers.ModelSerializer[FileVersion]):
             "integrity",
             "created_by",
             "created_at",
+            "purged_at",
         )
 
-    def get_created_by(self, version: FileVersion) -> dict[str, str]:
+    def get_created_by(self, version: FileVersion) -> CreatedByUser | CreatedByShare:
         if version.created_by is not None:
             return {"user": version.created_by.subject}
         return {"share": str(version.share_id)}
 
 
-class UploadSerializer(serializers.ModelSerializer[Upload]):
-    """An upload in any state."""
+class FileWithVersionsSerializer(FileSerializer):
+    """A file with its newest versions, at most 100."""
 
-    upload_id = serializers.UUIDField(source="id")
-    multipart = serializers.BooleanField()
-    part_count = serializers.IntegerField()
-    fileId = serializers.UUIDField(source="file_version.file_id", default=None)  # noqa: N815
-    version = serializers.IntegerField(source="file_version.version", default=None)
+    versions = FileVersionSerializer(many=True)
 
-    class Meta:
-        model = Upload
-        fields = (
-            "upload_id",
-            "key",
-            "filename",
-            "size",
-            "content_type",
-            "checksum",
-            "state",
-            "multipart",
-            "part_size",
-            "part_count",
-            "created_at",
-            "commit_by",
-            "fileId",
-            "version",
-        )
-
-
-class ReceivedPartSerializer(serializers.Serializer[Any]):
-    """A part that the store has received."""
-
-    part_number = serializers.IntegerField()
-    size = serializers.IntegerField()
-
-
-class CommitSerializer(serializers.Serializer[CommitResult]):
-    """A committed version with its file."""
-
-    fileId = serializers.UUIDField(source="file.id")  # noqa: N815
-    version = serializers.IntegerField(source="version.version")
-    key = serializers.CharField(source="version.key")
-    name = serializers.CharField(source="file.name")
-    size = serializers.IntegerField(source="version.size")
-    content_type = serializers.CharField(source="version.content_type")
-    checksum = serializers.CharField(source="version.checksum")
-    integrity = serializers.CharField(source="version.integrity")
-    created_at = serializers.DateTimeField(source="version.created_at")
+    class Meta(FileSerializer.Meta):
+        fields = (*FileSerializer.Meta.fields, "versions")  # type: ignore[assignment]
 
 
 class DownloadSerializer(serializers.Serializer[Download]):
     """A presigned GET of one version."""
 
-    presigned_get_url = serializers.CharField(source="url")
+    presigned_get_url = serializers.URLField(source="url")
     expires_at = serializers.DateTimeField()
     filename = serializers.CharField(source="version.file.name")
     size = serializers.IntegerField(source="version.size")
     content_type = serializers.CharField(source="version.content_type")
     checksum = serializers.CharField(source="version.checksum")
-    integrity = serializers.CharField(source="version.integrity")
+    integrity = serializers.ChoiceField(Integrity.choices, source="version.integrity")
     version = serializers.IntegerField(source="version.version")
 
 
-class PresignedPartSerializer(serializers.Serializer[Any]):
-    """The presigned PUT of one part."""
+class UsageSerializer(serializers.Serializer[Usage]):
+    """The caller, with the bytes that the caller has."""
 
-    part_number = serializers.IntegerField()
-    presigned_put_url = serializers.CharField(source="url.url")
-    headers = serializers.DictField(source="url.headers")
-
-
-class SignedUploadSerializer(serializers.Serializer[SignedUpload]):
-    """The answer of init-upload, and of fresh URLs."""
-
-    upload_id = serializers.UUIDField(source="upload.id")
-    key = serializers.CharField(source="upload.key")
-    presigned_put_url = serializers.CharField(source="put.url", default=None)
-    headers = serializers.DictField(source="put.headers", default=dict)
-    expires_at = serializers.DateTimeField()
-
-    def to_representation(self, signed: SignedUpload) -> dict[str, Any]:
-        shown = super().to_representation(signed)
-        if signed.upload.multipart:
-            shown["part_size"] = signed.upload.part_size
-            shown["part_count"] = signed.upload.part_count
-            shown["parts"] = PresignedPartSerializer(signed.parts, many=True).data
-        return shown
+    subject = serializers.CharField(source="user.subject")
+    username = serializers.CharField(source="user.username")
+    email = serializers.CharField(source="user.email")
+    created_at = serializers.DateTimeField(source="user.created_at")
+    files = serializers.IntegerField()
+    bytes_used = serializers.IntegerField()
+    bytes_reserved = serializers.IntegerField()
+    quota_bytes = serializers.IntegerField(allow_null=True)

@@ -9,9 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils.dateparse import parse_datetime
 from rest_framework.renderers import BaseRenderer
 
 from files.api.share_serializers import PASSWORD_LENGTH_MAX
@@ -76,12 +74,7 @@ def _limits() -> dict[str, int]:
 
 
 def _details(share: dict[str, Any]) -> dict[str, Any]:
-    expires_at = share["expires_at"]
-    return {
-        "share": share,
-        "is_locked": "filename" not in share,
-        "expires_at": parse_datetime(expires_at) if expires_at else None,
-    }
+    return {"share": share, "is_locked": "filename" not in share}
 
 
 def _refusal(problem: dict[str, Any], retry_after: str | None) -> dict[str, Any]:
@@ -99,17 +92,3 @@ def _refusal(problem: dict[str, Any], retry_after: str | None) -> dict[str, Any]
         "asks_password": code == "share-password",
         "leads_back": code not in _LINK_IS_DEAD,
     }
-
-
-def policy() -> str:
-    """Return the Content-Security-Policy: this service's own files, and PUTs to the store.
-
-    Browsers hold the redirect of a form against `form-action` too, hence the store's origin there.
-    The icon is an empty data URL, so that no browser asks for `/favicon.ico`.
-    """
-    store = settings.MINIO_PUBLIC_ENDPOINT
-    return (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; "
-        f"connect-src 'self' {store}; form-action 'self' {store}; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )

@@ -20,7 +20,7 @@ from files.api.fields import (
     UUIDField,
 )
 from files.api.pagination import OrderedPageQuery
-from files.models import FileVersion, Share, ShareEvent
+from files.models import Share, ShareEvent
 from files.services.uploads import SINGLE_PUT_MAX
 
 PASSWORD_LENGTH_MAX = 256
@@ -46,7 +46,9 @@ class CreateShareRequest(StrictSerializer):
     """The body of a new share."""
 
     file_id = UUIDField()
-    permission = serializers.ChoiceField(Share.Permission.values)
+    permission = serializers.ChoiceField(
+        Share.Permission.choices, help_text="`write` includes reading the newest version."
+    )
     expires_at = ExpiryField(default=None, allow_null=True)
     password = StringField(default=None, allow_null=True, max_length=PASSWORD_LENGTH_MAX)
     max_downloads = IntegerField(min_value=1, default=None, allow_null=True)
@@ -55,7 +57,7 @@ class CreateShareRequest(StrictSerializer):
 class ChangeShareRequest(StrictSerializer):
     """The body of a change of a share; null takes a limit away."""
 
-    permission = serializers.ChoiceField(Share.Permission.values, required=False)
+    permission = serializers.ChoiceField(Share.Permission.choices, required=False)
     expires_at = ExpiryField(required=False, allow_null=True)
     password = StringField(required=False, allow_null=True, max_length=PASSWORD_LENGTH_MAX)
     max_downloads = IntegerField(min_value=1, required=False, allow_null=True)
@@ -64,14 +66,14 @@ class ChangeShareRequest(StrictSerializer):
 class SharesQuery(OrderedPageQuery):
     """The filter of the listing of shares."""
 
-    file_id = UUIDField(default=None)
+    file_id = UUIDField(default=None, help_text="Shares of this file alone.")
 
 
 class ShareInitUploadRequest(StrictSerializer):
     """The body of init-upload through a share."""
 
-    filename = FilenameField(default=None)
-    size = IntegerField(min_value=0, max_value=SINGLE_PUT_MAX)
+    filename = FilenameField(default=None, help_text="Shapes the key only.")
+    size = IntegerField(min_value=0, max_value=SINGLE_PUT_MAX, help_text="Bytes.")
     content_type = MediaTypeField(default=MEDIA_TYPE_DEFAULT)
     checksum = ChecksumField(default=None)
 
@@ -79,9 +81,9 @@ class ShareInitUploadRequest(StrictSerializer):
 class ShareCommitRequest(StrictSerializer):
     """The body of commit through a share."""
 
-    key = StringField(max_length=1024)
+    key = StringField(max_length=1024, help_text="The key that init-upload gave.")
     checksum = ChecksumField()
-    size = IntegerField(min_value=0)
+    size = IntegerField(min_value=0, help_text="Bytes.")
 
 
 class PasswordRequest(StrictSerializer):
@@ -117,6 +119,28 @@ class ShareSerializer(serializers.ModelSerializer[Share]):
         return share.password is not None
 
 
+class NewShareSerializer(ShareSerializer):
+    """A new share with its token and its link, which are shown this once."""
+
+    token = serializers.CharField()
+    url = serializers.URLField()
+
+    class Meta(ShareSerializer.Meta):
+        fields = (*ShareSerializer.Meta.fields, "token", "url")  # type: ignore[assignment]
+
+
+class SharedFileSerializer(serializers.Serializer[Any]):
+    """What a share opens; of a file without the right password only how it is shared."""
+
+    filename = serializers.CharField(required=False)
+    size = serializers.IntegerField(required=False)
+    content_type = serializers.CharField(required=False)
+    version = serializers.IntegerField(required=False)
+    permission = serializers.ChoiceField(Share.Permission.choices)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    password_required = serializers.BooleanField()
+
+
 class ShareEventSerializer(serializers.ModelSerializer[ShareEvent]):
     """An entry of the audit trail of a share."""
 
@@ -125,27 +149,10 @@ class ShareEventSerializer(serializers.ModelSerializer[ShareEvent]):
 
     class Meta:
         model = ShareEvent
-        fields = ("at", "what", "reason", "version", "address")
+        fields = ("at", "what", "reason", "version", "count", "address")
 
     def get_reason(self, event: ShareEvent) -> str | None:
         return event.reason or None
 
     def get_address(self, event: ShareEvent) -> str | None:
         return event.address or None
-
-
-def locked_share(share: Share) -> dict[str, Any]:
-    """Return what a share shows of itself without its password."""
-    shown = ShareSerializer(share).data
-    return {name: shown[name] for name in ("permission", "expires_at", "password_required")}
-
-
-def open_share(share: Share, version: FileVersion) -> dict[str, Any]:
-    """Return what a share shows of the file: nothing of its owner's."""
-    return {
-        "filename": version.file.name,
-        "size": version.size,
-        "content_type": version.content_type,
-        "version": version.version,
-        **locked_share(share),
-    }

@@ -1,14 +1,36 @@
 """The paths of the API, without trailing slashes."""
 
 from django.urls import path, re_path
-from rest_framework.routers import SimpleRouter
+from rest_framework.routers import Route, SimpleRouter
 
+from files.api.change_views import ChangeViewSet
+from files.api.folder_views import FolderViewSet, LookupViewSet
 from files.api.links import without_slash
+from files.api.schema.views import SchemaViewSet, docs
 from files.api.share_views import SharedFileViewSet, ShareViewSet
-from files.api.views import FileViewSet, UploadViewSet
+from files.api.upload_views import UploadViewSet
+from files.api.views import FileViewSet, MeViewSet
 
-router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+
+class Router(SimpleRouter):
+    """Routes DELETE of a whole listing, too."""
+
+    routes = [
+        Route(
+            url="{prefix}{trailing_slash}",
+            mapping={"get": "list", "post": "create", "delete": "destroy_all"},
+            name="{basename}-list",
+            detail=False,
+            initkwargs={"suffix": "List"},
+        ),
+        *SimpleRouter.routes[1:],
+    ]
+
+
+router = Router(trailing_slash=False, use_regex_path=False)
 router.register("files", FileViewSet, basename="file")
+router.register("folders", FolderViewSet, basename="folder")
+router.register("changes", ChangeViewSet, basename="change")
 router.register("uploads", UploadViewSet, basename="upload")
 router.register("shares", ShareViewSet, basename="share")
 
@@ -22,6 +44,10 @@ _download = SharedFileViewSet.as_view(
 
 urlpatterns = [
     *router.urls,
+    path("schema", SchemaViewSet.as_view({"get": "retrieve"}), name="schema"),
+    path("docs", docs, name="docs"),
+    path("lookup", LookupViewSet.as_view({"get": "retrieve"}), name="lookup"),
+    path("me", MeViewSet.as_view({"get": "retrieve"}), name="me"),
     re_path(r"^s/(?P<rest>.*[^/])/+$", without_slash),
     path("s/<str:token>", _shared, name="shared-file"),
     path("s/<str:token>/download", _download, name="shared-file-download"),

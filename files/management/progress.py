@@ -47,7 +47,7 @@ def follow(
     """
     counts: Counter[Outcome] = Counter()
     stopped = ""
-    total = total_size(FileVersion.objects.all())
+    total = total_size(FileVersion.objects.filter(collected_at=None))
     with tqdm(total=total, unit="B", unit_scale=True, disable=None) as bar:
         try:
             for copy in copies(bar.update):

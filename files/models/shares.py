@@ -18,6 +18,11 @@ class ShareQuerySet(models.QuerySet["Share"]):
         """Return the shares of the user's own files, except those of files in the trash."""
         return self.filter(file__user=user, file__deleted_at=None)
 
+    def active(self) -> Self:
+        """Return the shares that are neither revoked nor expired."""
+        expired = Q(expires_at__lte=timezone.now())
+        return self.filter(revoked_at=None).exclude(expired)
+
 
 class Share(models.Model):
     """A grant on a file to whoever holds its token; only the token's SHA-256 is stored."""
@@ -33,8 +38,6 @@ class Share(models.Model):
     permission = models.CharField(max_length=5, choices=Permission)
     expires_at = models.DateTimeField(null=True, blank=True)
     password = models.CharField(max_length=255, null=True, blank=True, help_text="hashed")
-    failed_attempts = models.PositiveIntegerField(default=0)
-    failed_since = models.DateTimeField(null=True, blank=True)
     max_downloads = models.BigIntegerField(null=True, blank=True)
     download_count = models.BigIntegerField(default=0)
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -85,6 +88,9 @@ class ShareEvent(models.Model):
         help_text="The problem code of what was refused, or the names of what was changed.",
     )
     version = models.BigIntegerField(null=True, blank=True)
+    count = models.PositiveIntegerField(
+        default=1, db_default=1, help_text="How often within the minute that began at `at`."
+    )
     address = models.CharField(
         max_length=45, blank=True, help_text="Truncated: the /24 or /48 that the request came from."
     )

@@ -9,7 +9,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from files.keys import new_id
-from files.models.files import CHECKSUM_LENGTH, MEDIA_TYPE_LENGTH, NAME_LENGTH, File, FileVersion
+from files.models.files import (
+    CHECKSUM_LENGTH,
+    IN_FOLDER,
+    MEDIA_TYPE_LENGTH,
+    NAME_LENGTH,
+    File,
+    FileVersion,
+)
 from files.models.users import User
 
 if TYPE_CHECKING:
@@ -46,7 +53,19 @@ class Upload(models.Model):
         help_text="The owner of the file to be.",
     )
     share = models.ForeignKey(
-        "Share", null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
+        "Share",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="uploads",
+        db_index=False,
+    )
+    address = models.CharField(
+        max_length=45,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The network of who came by a share.",
     )
     key = models.CharField(max_length=255, unique=True)
     filename = models.CharField(max_length=NAME_LENGTH)
@@ -56,13 +75,38 @@ class Upload(models.Model):
     file = models.ForeignKey(
         File, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
     )
+    folder = models.ForeignKey(
+        "Folder",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="uploads",
+        db_index=False,
+        help_text="Of a new file; null: the top.",
+    )
     base_version = models.BigIntegerField(null=True, blank=True)
     multipart_id = models.CharField(max_length=1024, null=True, blank=True)
     part_size = models.BigIntegerField(null=True, blank=True, help_text="bytes")
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
     request_digest = models.CharField(max_length=64, null=True, blank=True)
+    read_version_id = models.CharField(
+        max_length=255,
+        null=True,
+        blank=True,
+        help_text="The object version that a commit read, to compute its SHA-256.",
+    )
+    read_checksum = models.CharField(max_length=CHECKSUM_LENGTH, null=True, blank=True)
     state = models.CharField(max_length=9, choices=State, default=State.PENDING)
     commit_by = models.DateTimeField()
+    urls_expire_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the last URL signed for it expires."
+    )
+    reserved = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether its size is part of the owner's reserved bytes.",
+    )
+    collected_at = models.DateTimeField(null=True, blank=True)
     file_version = models.OneToOneField(
         FileVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="upload"
     )
@@ -73,8 +117,20 @@ class Upload(models.Model):
     class Meta:
         db_table = "uploads"
         indexes = (
-            models.Index(fields=["state", "commit_by"], name="uploads_due"),
-            models.Index(fields=["user", "created_at"], name="uploads_listing"),
+            models.Index(
+                fields=["commit_by"],
+                condition=Q(state__in=["pending", "aborted"], collected_at=None),
+                name="uploads_due",
+            ),
+            models.Index(
+                fields=["user", "created_at"],
+                condition=Q(state="pending"),
+                name="uploads_pending",
+            ),
+            models.Index(
+                fields=["share", "state"], condition=Q(share__isnull=False), name="uploads_share"
+            ),
+            models.Index(fields=["folder"], condition=IN_FOLDER, name="uploads_folder"),
         )
         constraints = (
             models.UniqueConstraint(

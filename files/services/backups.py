@@ -18,11 +18,13 @@ from functools import partial
 from pathlib import Path
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from files import checksums
 from files.exceptions import ObjectUnreadableError, StoreUnavailableError
 from files.models import File, FileVersion, Integrity
 from files.services import versions
+from files.services.trees import lock_in_order
 from files.services.uploads import part_size
 from files.store.client import ContentMismatchError, ObjectVersion, object_store
 
@@ -67,12 +69,13 @@ def back_up(
     """Copy the bytes of each version to `folder`/`key`, unless a copy is there.
 
     A file of the right size is taken for a copy; with `verify`, only if its checksum matches, too.
-    Versions known to be corrupt are not copied. A copy gets its name only when it is complete and
+    Versions known to be corrupt are not copied; purged ones are as long as their bytes are there,
+    as a dump made before the purge names them. A copy gets its name only when it is complete and
     its checksum matches. `progress` is called with the bytes read or skipped. Raises
     `StoreUnavailableError` when the store does not answer, `OSError` when the folder cannot be
     written; another run continues from there.
     """
-    for version in _all_versions():
+    for version in _in_batches(FileVersion.objects.filter(collected_at=None)):
         target = folder / version.key
         if _is_copy(target, version, verify=verify):
             outcome = Outcome.PRESENT
@@ -82,13 +85,15 @@ def back_up(
             outcome = _unless_refused(partial(_fetch, version, target, progress))
         if progress is not None and outcome in (Outcome.PRESENT, Outcome.CORRUPT):
             progress(version.size)
+        if outcome == Outcome.MISSING and _is_purged(version):
+            continue
         yield CopyResult(version, outcome)
 
 
 def restore(
     *, folder: Path, progress: Callable[[int], object] | None = None
 ) -> Iterator[CopyResult]:
-    """Store and pin `folder`/`key` for each version that the store lacks or that was found corrupt.
+    """Store and pin `folder`/`key` for each live version that the store lacks or has corrupt.
 
     A corrupt version whose object has the right checksum now keeps its pin and is marked as good.
     `progress` is called with the size of each version once it is done. Raises
@@ -97,7 +102,7 @@ def restore(
     """
     if not object_store().bucket_state().versioned:
         raise NoVersionedBucketError
-    for version in _all_versions():
+    for version in _in_batches(FileVersion.objects.live()):
         source = folder / version.key
         outcome = _unless_refused(partial(_put_back, version, source))
         if progress is not None:
@@ -105,13 +110,17 @@ def restore(
         yield CopyResult(version, outcome)
 
 
-def _all_versions() -> Iterator[FileVersion]:
-    """Yield all versions, oldest first, in batches: copying one may take hours."""
-    found = FileVersion.objects.order_by("id")
+def _in_batches(found: QuerySet[FileVersion]) -> Iterator[FileVersion]:
+    """Yield the versions, oldest first, in batches: copying one may take hours."""
+    found = found.order_by("id")
     batch = list(found[:_BATCH])
     while batch:
         yield from batch
         batch = list(found.filter(id__gt=batch[-1].pk)[:_BATCH])
+
+
+def _is_purged(version: FileVersion) -> bool:
+    return not FileVersion.objects.live().filter(pk=version.pk).exists()
 
 
 def _unless_refused(copy: Callable[[], Outcome]) -> Outcome:
@@ -184,6 +193,9 @@ def _put_back(version: FileVersion, source: Path) -> Outcome:
             return Outcome.PRESENT if pinned.size == version.size else Outcome.TAKEN
         if _is_good_again(version):
             return Outcome.PRESENT
+    if not FileVersion.objects.sharing_pin_of(version).filter(pk=version.pk).exists():
+        # It was pinned again a moment ago, with an earlier version that has the same bytes.
+        return Outcome.PRESENT
     try:
         if not source.is_file():
             return Outcome.MISSING
@@ -243,11 +255,10 @@ def _pin(version: FileVersion, stored: ObjectVersion) -> None:
     """
     attested = stored.sha256 == version.checksum
     with transaction.atomic():
-        # The file first, as in a commit.
-        File.objects.select_for_update(no_key=True).get(pk=version.file_id)
-        pinned = FileVersion.objects.filter(
-            pk=version.pk, store_version_id=version.store_version_id
-        ).update(store_version_id=stored.version_id, etag=stored.etag)
+        pinning = FileVersion.objects.sharing_pin_of(version)
+        # The files first, as in a commit.
+        lock_in_order(File.objects.filter(pk__in=pinning.values("file")))
+        pinned = pinning.update(store_version_id=stored.version_id, etag=stored.etag)
         if pinned:
             version.store_version_id, version.etag = stored.version_id, stored.etag
             versions.settle_integrity(

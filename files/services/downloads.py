@@ -10,8 +10,8 @@ from uuid import UUID
 from django.conf import settings
 
 from files import keys
-from files.exceptions import CorruptError, NotFoundError
-from files.models import FileVersion, Integrity, User
+from files.exceptions import CorruptError, NotFoundError, VersionPurgedError
+from files.models import FileVersion, Integrity, User, queries
 from files.store import signing
 
 _SAFE_INLINE = frozenset(
@@ -43,21 +43,26 @@ def download(
 ) -> Download:
     """Sign a GET of a version of the user's file, by default of the newest.
 
-    Raises `NotFoundError`, and `CorruptError` for a version that is known to be corrupt.
+    Raises `NotFoundError`, `VersionPurgedError`, and `CorruptError` for a version that is known to
+    be corrupt.
     """
-    versions = FileVersion.objects.visible_to(user).select_related("file").filter(file=file_id)
-    versions = versions.newest() if version is None else versions.filter(version=version)
-    found = versions.first()
+    if version is None:
+        found = queries.NEWEST_VERSION.one(user=user, file=file_id)
+    else:
+        found = queries.NUMBERED_VERSION.one(user=user, file=file_id, version=version)
     if found is None:
         raise NotFoundError
     return sign_download(version=found, inline=inline, expires_in=settings.PRESIGN_GET_TTL)
 
 
 def sign_download(*, version: FileVersion, inline: bool, expires_in: int) -> Download:
-    """Sign a GET of this very object version for `expires_in` seconds; raises `CorruptError`.
+    """Sign a GET of this very object version for `expires_in` seconds.
 
-    The URL overrides the content type and disposition that the PUT may have set (S3 GetObject).
+    Raises `VersionPurgedError`, `CorruptError`. The URL overrides the content type and disposition
+    that the PUT may have set (S3 GetObject).
     """
+    if version.purged_at is not None:
+        raise VersionPurgedError
     if version.integrity == Integrity.CORRUPT:
         raise CorruptError
     signed = signing.downloads().get(

@@ -7,14 +7,16 @@ and what was refused.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
-from collections.abc import Iterator
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from files.exceptions import (
@@ -27,14 +29,13 @@ from files.exceptions import (
     SharePasswordError,
     ShareRevokedError,
     StoreUnavailableError,
-    ThrottledError,
 )
 from files.models import Share, ShareEvent
-from files.services import passwords
+from files.services import attempts, passwords
+from files.services.attempts import Limit
 
-WRONG_PASSWORDS_MAX = 10
-WRONG_PASSWORDS_WINDOW = timedelta(minutes=15)
-_SAME_REFUSAL = timedelta(minutes=1)
+_SAME_SECONDS = 60
+_WRITTEN_AT_ONCE = 10
 
 
 @dataclass(frozen=True)
@@ -60,41 +61,48 @@ def open_by_token(*, token: str, address: str) -> ShareAccess:
         Share.objects.filter(
             token_digest=digest_of(token), file__deleted_at=None, file__user__is_active=True
         )
-        .select_related("file")
+        .select_related("file__user")
         .first()
     )
     if share is None:
         raise NotFoundError
-    access = ShareAccess(share, truncated(address))
+    access = ShareAccess(share, attempts.network(address))
     with refusals_recorded(access):
         require_active(share)
     return access
 
 
 def check_password(*, access: ShareAccess, password: str | None) -> None:
-    """Check the share's password, if it has one; raises `SharePasswordError` or `ThrottledError`.
+    """Check the share's password, if it has one.
 
-    After 10 wrong passwords in 15 minutes every attempt, even the right one, is refused until the
-    window ends. The count is in the share's row, so all processes share it; the password is hashed
-    without holding the row lock.
+    Raises `SharePasswordError`; `ThrottledError`, for the right one too, after 10 wrong passwords
+    in 15 minutes from the client's network, or 100 from all; `BusyError`.
     """
     if access.share.password is None:
         return
     with refusals_recorded(access):
-        require_not_throttled(access.share)
+        require_not_throttled(access)
         if password is None:
             raise SharePasswordError
-        right = passwords.matches(password, access.share.password)
-        with transaction.atomic():
-            share = Share.objects.select_for_update(no_key=True).get(pk=access.share.pk)
-            require_not_throttled(share)
-            if share.password != access.share.password:
-                # It was changed meanwhile: what was right or wrong before says nothing now.
-                raise SharePasswordError
-            if right:
-                return
-            _count_wrong_password(share)
-        raise SharePasswordError
+        right = passwords.matches(password, access.share.password, owner=access.share.file.user_id)
+        unchanged = Share.objects.filter(pk=access.share.pk, password=access.share.password)
+        if not unchanged.exists():
+            # What was right or wrong before says nothing now.
+            raise SharePasswordError
+        if not right:
+            attempts.count_wrong(_limits(access))
+            raise SharePasswordError
+        # Of many guesses at the same moment no more are told than one after the other would be.
+        require_not_throttled(access)
+
+
+def require_not_throttled(access: ShareAccess) -> None:
+    """Raise `ThrottledError` while too many wrong passwords close the share to this client."""
+    attempts.require_some_left(_limits(access))
+
+
+def _limits(access: ShareAccess) -> Sequence[Limit]:
+    return attempts.limits_of_share(access.share.pk, access.address)
 
 
 def lock_share(access: ShareAccess) -> Share:
@@ -149,64 +157,85 @@ def record_use(access: ShareAccess, what: ShareEvent.What, *, version: int | Non
 
 
 def record(
-    access: ShareAccess, what: ShareEvent.What, *, version: int | None = None, reason: str = ""
+    access: ShareAccess,
+    what: ShareEvent.What,
+    *,
+    version: int | None = None,
+    reason: str = "",
+    count: int = 1,
 ) -> None:
-    """Add an event to the audit trail."""
-    ShareEvent.objects.create(
-        share=access.share, what=what, version=version, reason=reason, address=access.address
+    """Add an event to the audit trail; the same one within a minute counts up the earlier row."""
+    event = ShareEvent(
+        share=access.share,
+        what=what,
+        version=version,
+        reason=reason,
+        count=count,
+        address=access.address,
     )
+    same = ShareEvent.objects.filter(
+        share=event.share_id,
+        at__gt=event.at - timedelta(seconds=_SAME_SECONDS),
+        what=what,
+        version=version,
+        reason=reason,
+        address=event.address,
+    )
+    newest = same.order_by("-at").values("pk")[:1]
+    if not ShareEvent.objects.filter(pk__in=newest).update(count=F("count") + count):
+        event.save(force_insert=True)
 
 
 @contextmanager
 def refusals_recorded(access: ShareAccess) -> Iterator[None]:
-    """Record a domain error that leaves this block as a refusal, with its code as the reason.
-
-    The same refusal for the same address is recorded at most once a minute, so that nobody can fill
-    the table.
-    """
+    """Record a domain error that leaves this block as a refusal, with its code as the reason."""
     try:
         yield
     except (BusyError, StoreUnavailableError):
         raise
     except DriveError as error:
-        lately = ShareEvent.objects.filter(
-            share=access.share,
-            at__gt=timezone.now() - _SAME_REFUSAL,
-            what=ShareEvent.What.REFUSED,
-            reason=error.code,
-            address=access.address,
-        )
-        if not lately.exists():
-            record(access, ShareEvent.What.REFUSED, reason=error.code)
+        due = _refusals.add((access.share.pk, error.code, access.address))
+        if due:
+            record(access, ShareEvent.What.REFUSED, reason=error.code, count=due)
         raise
 
 
-def truncated(address: str) -> str:
-    """Return the network of `address`: its /24 (IPv4) or /48 (IPv6); `""` for an invalid one."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = getattr(parsed, "ipv4_mapped", None) or parsed
-    prefix = 24 if mapped.version == 4 else 48
-    return str(ipaddress.ip_network((mapped, prefix), strict=False).network_address)
+class _Refusals:
+    """Says which refusals are written to the trail, so that refusing costs the database little.
+
+    Of equal ones in a minute the first ten are written at once; then, once a second, all since.
+    """
+
+    _KEYS_MAX = 10_000
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[Hashable, _Recent] = OrderedDict()
+
+    def add(self, key: Hashable) -> int:
+        """Count one refusal; return how many of this `key` are to be written now."""
+        now = time.monotonic()
+        with self._lock:
+            recent = self._recent.setdefault(key, _Recent(now))
+            if len(self._recent) > self._KEYS_MAX:
+                self._recent.popitem(last=False)
+            recent.unwritten += 1
+            if now - recent.began > _SAME_SECONDS:
+                recent.began, recent.writes, recent.unwritten = now, 0, 1
+            if recent.writes >= _WRITTEN_AT_ONCE and now - recent.written_at < 1:
+                return 0
+            due, recent.unwritten = recent.unwritten, 0
+            recent.writes += 1
+            recent.written_at = now
+            return due
 
 
-def require_not_throttled(share: Share) -> None:
-    """Raise `ThrottledError` while too many wrong passwords block the share for everyone."""
-    until = _window_end(share)
-    left = (until - timezone.now()).total_seconds() if until is not None else 0
-    if left > 0 and share.failed_attempts >= WRONG_PASSWORDS_MAX:
-        raise ThrottledError(retry_after=math.ceil(left))
+@dataclass
+class _Recent:
+    began: float
+    writes: int = 0
+    unwritten: int = 0
+    written_at: float = 0.0
 
 
-def _count_wrong_password(share: Share) -> None:
-    until = _window_end(share)
-    if until is None or until <= timezone.now():
-        share.failed_since, share.failed_attempts = timezone.now(), 0
-    share.failed_attempts += 1
-    share.save(update_fields=["failed_since", "failed_attempts"])
-
-
-def _window_end(share: Share) -> datetime | None:
-    return None if share.failed_since is None else share.failed_since + WRONG_PASSWORDS_WINDOW
+_refusals = _Refusals()

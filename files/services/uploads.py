@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Greatest
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from files import keys
@@ -21,12 +21,15 @@ from files.exceptions import (
     InvalidError,
     MultipartRequiredError,
     NotFoundError,
+    QuotaExceededError,
     StoreUnavailableError,
     UploadAbortedError,
     UploadCompleteError,
     UploadExpiredError,
 )
 from files.models import File, Upload, User
+from files.models.compiled import execute, insert
+from files.services import pending, quotas, trees
 from files.store import signing
 from files.store.client import ReceivedPart, object_store
 from files.store.presign import PresignedURL
@@ -69,27 +72,70 @@ def init_upload(
     file_id: UUID | None = None,
     base_version: int | None = None,
     multipart: bool = False,
+    folder_id: UUID | None = None,
     idempotency_key: str | None = None,
 ) -> SignedUpload:
     """Begin an upload of `size` bytes: of a new file, or of the next version of `file_id`.
 
-    Raises `NotFoundError` (no such file of the user), `MultipartRequiredError`, `InvalidError`,
-    `IdempotencyConflictError`, and as `require_pending` when the upload that the idempotency key
-    began has ended. Only a multipart upload calls the store.
+    A new file goes into `folder_id`, or to the top. Raises `NotFoundError` (no such file or folder
+    of the user), `MultipartRequiredError`, `InvalidError`, `TooManyUploadsError`,
+    `QuotaExceededError`, `IdempotencyConflictError`, and as `require_pending` when the upload that
+    the idempotency key began has ended. Only a multipart
+    upload calls the store.
     """
+    require_possible(size, multipart=multipart)
+    digest = None
+    if idempotency_key is not None:
+        digest = _digest(
+            *(filename, size, content_type, checksum, file_id, base_version, multipart),
+            # Left out where there is none: as it was when uploads had no folder.
+            *(() if folder_id is None else (folder_id,)),
+        )
+        earlier = _earlier_upload(user, idempotency_key, digest)
+        if earlier is not None:
+            return sign(upload=earlier)
+    pending.take(user.pk)
+    trees.require_present(user, folder_id)
+    upload = new_upload(
+        user=user,
+        file=None if file_id is None else _file_of(user, file_id),
+        folder_id=folder_id,
+        filename=filename,
+        size=size,
+        content_type=content_type,
+        checksum=checksum,
+        base_version=base_version,
+        multipart=multipart,
+    )
+    upload.idempotency_key, upload.request_digest = idempotency_key, digest
+    if multipart:
+        upload.multipart_id = object_store().create_multipart(upload.key)
+    return _begin_or_sign_earlier(upload)
+
+
+def require_possible(size: int, *, multipart: bool) -> None:
+    """Raise `MultipartRequiredError`, `InvalidError` for a size that cannot be sent so."""
     if size > SINGLE_PUT_MAX and not multipart:
         raise MultipartRequiredError
     if size == 0 and multipart:
         raise InvalidError("multipart", "An empty file has no parts; send it in one PUT.")
-    digest = None
-    if idempotency_key is not None:
-        digest = _digest(filename, size, content_type, checksum, file_id, base_version, multipart)
-        earlier = _earlier_upload(user, idempotency_key, digest)
-        if earlier is not None:
-            return sign(upload=earlier)
-    file = None if file_id is None else _file_of(user, file_id)
+
+
+def new_upload(
+    *,
+    user: User,
+    file: File | None,
+    folder_id: UUID | None,
+    filename: str | None,
+    size: int,
+    content_type: str,
+    checksum: str | None,
+    base_version: int | None,
+    multipart: bool,
+) -> Upload:
+    """Return an upload that is neither in the database nor in the store yet."""
     name = filename or _name_of(file)
-    upload = Upload(
+    return Upload(
         user=user,
         key=keys.object_key(name),
         filename=name,
@@ -97,28 +143,39 @@ def init_upload(
         size=size,
         checksum=checksum,
         file=file,
+        folder_id=folder_id,
         base_version=base_version,
-        idempotency_key=idempotency_key,
-        request_digest=digest,
+        part_size=part_size(size) if multipart else None,
     )
-    if multipart:
-        upload.part_size = part_size(size)
-        upload.multipart_id = object_store().create_multipart(upload.key)
-    return _begin_or_sign_earlier(upload)
 
 
 def begin(*, upload: Upload, expires_in: int) -> SignedUpload:
-    """Insert a new upload, and sign URLs for it that expire in `expires_in` seconds."""
-    signed = _signed(upload, expires_in=expires_in)
-    upload.commit_by = _commit_by(signed.expires_at)
+    """Insert a new upload, and sign URLs for it that expire in `expires_in` seconds.
+
+    Its size is reserved in the same transaction where its user has a quota. Raises
+    `QuotaExceededError`, `quotas.UncountedError`.
+    """
+    signed = sign_new(upload, expires_in=expires_in)
+    if upload.idempotency_key is None and quotas.quota_of(upload.user) is None:
+        execute(insert(upload))
+        return signed
     with transaction.atomic():
         if upload.idempotency_key is not None:
-            # An idempotency key may be used again after 24 h.
+            # It may be used again after 24 h.
             Upload.objects.visible_to(upload.user).filter(
                 idempotency_key=upload.idempotency_key,
                 created_at__lte=timezone.now() - IDEMPOTENCY_WINDOW,
             ).update(idempotency_key=None)
-        upload.save(force_insert=True)
+        upload.reserved = quotas.reserve(upload.user, upload.size)
+        execute(insert(upload))
+    return signed
+
+
+def sign_new(upload: Upload, *, expires_in: int) -> SignedUpload:
+    """Sign URLs for an upload that is not in the database yet, and set until when they hold."""
+    signed = _signed(upload, expires_in=expires_in)
+    upload.urls_expire_at = signed.expires_at
+    upload.commit_by = _commit_by(signed.expires_at)
     return signed
 
 
@@ -133,7 +190,10 @@ def sign(*, upload: Upload, part_numbers: Sequence[int] | None = None) -> Signed
     # The row decides: an upload that ended since it was read gets no URL. No later expiry is
     # ever shortened, as a URL that is still valid may write until then.
     alive = Upload.objects.filter(pk=upload.pk).pending()
-    if not alive.update(commit_by=Greatest("commit_by", _commit_by(signed.expires_at))):
+    if not alive.update(
+        commit_by=Greatest("commit_by", _commit_by(signed.expires_at)),
+        urls_expire_at=Greatest(Coalesce("urls_expire_at", "commit_by"), signed.expires_at),
+    ):
         upload.refresh_from_db(fields=["state", "commit_by"])
         require_pending(upload)
         raise UploadExpiredError
@@ -155,10 +215,13 @@ def fresh_urls(*, user: User, upload_id: UUID, part_numbers: Sequence[int] | Non
 def get_upload(*, user: User, upload_id: UUID) -> Upload:
     """Return the user's upload in any state but expired.
 
-    Raises `NotFoundError`, `UploadExpiredError`.
+    Raises `NotFoundError`, also when its file is purged, and `UploadExpiredError`.
     """
     upload = (
-        Upload.objects.visible_to(user).select_related("file_version").filter(pk=upload_id).first()
+        Upload.objects.visible_to(user)
+        .filter(pk=upload_id, file__purged_at=None, file_version__file__purged_at=None)
+        .select_related("file_version")
+        .first()
     )
     if upload is None:
         raise NotFoundError
@@ -188,7 +251,7 @@ def abort_upload(*, user: User, upload_id: UUID) -> None:
             upload.refresh_from_db(fields=["state"])
     if upload.state == Upload.State.COMMITTED:
         raise UploadCompleteError
-    _abort_in_store(upload)
+    abort_in_store(upload)
 
 
 def received_parts(*, upload: Upload) -> list[ReceivedPart]:
@@ -274,10 +337,14 @@ def _file_of(user: User, file_id: UUID) -> File:
 
 def _begin_or_sign_earlier(upload: Upload) -> SignedUpload:
     """Begin `upload`, unless another request with the same idempotency key was faster."""
+    expires_in = settings.PRESIGN_PUT_TTL
     try:
-        return begin(upload=upload, expires_in=settings.PRESIGN_PUT_TTL)
+        return quotas.when_counted(upload.user, lambda: begin(upload=upload, expires_in=expires_in))
+    except QuotaExceededError:
+        abort_in_store(upload)
+        raise
     except IntegrityError:
-        _abort_in_store(upload)
+        abort_in_store(upload)
         if upload.idempotency_key is None:
             raise
         earlier = _earlier_upload(upload.user, upload.idempotency_key, upload.request_digest)
@@ -301,7 +368,7 @@ def _earlier_upload(user: User, idempotency_key: str, digest: str | None) -> Upl
     return upload
 
 
-def _abort_in_store(upload: Upload) -> None:
+def abort_in_store(upload: Upload) -> None:
     if upload.multipart_id is None:
         return
     try:

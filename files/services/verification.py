@@ -35,14 +35,14 @@ class VerificationResult:
 def due(
     *, every: bool = False, since: datetime | None = None, after: UUID | None = None
 ) -> QuerySet[FileVersion]:
-    """Return the versions to check, oldest first: the `declared` ones, or `every` one.
+    """Return the live versions to check, oldest first: the `declared` ones, or `every` one.
 
     `since` leaves out versions committed earlier, `after` those with this id or a smaller one.
     """
     found = (
-        FileVersion.objects.all()
+        FileVersion.objects.live()
         if every
-        else FileVersion.objects.filter(integrity=Integrity.DECLARED)
+        else FileVersion.objects.live().filter(integrity=Integrity.DECLARED)
     )
     if since is not None:
         found = found.filter(created_at__gte=since)
@@ -52,8 +52,8 @@ def due(
 
 
 def corrupt(*, since: datetime | None = None) -> int:
-    """Return how many versions, committed from `since` on, are known to be corrupt."""
-    found = FileVersion.objects.filter(integrity=Integrity.CORRUPT)
+    """Return how many live versions, committed from `since` on, are known to be corrupt."""
+    found = FileVersion.objects.live().filter(integrity=Integrity.CORRUPT)
     return found.count() if since is None else found.filter(created_at__gte=since).count()
 
 
@@ -73,7 +73,8 @@ def verify(
         for version in random.sample(batch, len(batch)):
             # Another worker may have settled it meanwhile, or a restore pinned another object.
             if (current := found.filter(pk=version.pk).first()) is not None:
-                yield _verify_one(current, progress, after)
+                if (result := _verify_one(current, progress, after)) is not None:
+                    yield result
             elif progress is not None:
                 progress(version.size)
         after = batch[-1].pk
@@ -82,7 +83,8 @@ def verify(
 
 def _verify_one(
     version: FileVersion, progress: Callable[[int], object] | None, after: UUID | None
-) -> VerificationResult:
+) -> VerificationResult | None:
+    """Check one version; None when it was purged meanwhile, and its bytes may be gone."""
     try:
         read = object_store().sha256(
             version.key,
@@ -94,6 +96,8 @@ def _verify_one(
         object_store().bucket_state()
         return VerificationResult(version, None, missing=False, after=after)
     good = read == version.checksum
+    if not good and not FileVersion.objects.live().filter(pk=version.pk).exists():
+        return None
     if not good:
         integrity = Integrity.CORRUPT
     elif version.integrity == Integrity.STORE:

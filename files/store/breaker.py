@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
 
 from files.exceptions import StoreUnavailableError
+from remotedrive.waiting import others_run
 
 FAILURES_TO_OPEN = 5
 """Consecutive failures that open the breaker."""
@@ -64,7 +65,8 @@ class StoreBreaker:
                 wait = min(until, self._moved + _STALLED) - time.monotonic()
                 if wait <= 0:
                     raise StoreUnavailableError("Too many calls wait for the object store.")
-                self._changed.wait(wait)
+                with others_run():
+                    self._changed.wait(wait)
             self._free -= 1
             self._moved = time.monotonic()
 

@@ -1,9 +1,12 @@
-"""Calls to the store by the minio SDK, in S3's own terms.
+"""Calls to the store by the minio SDK, and HEAD without it, in S3's own terms.
 
 A missing object is returned as None. Every other failure raises StoreUnavailableError within the
-timeout, except ObjectUnreadableError, LocalReadError, LocalWriteError and ContentMismatchError,
-which name their cause. No call may be made inside a database transaction. The SDK's multipart calls
-begin with an underscore; its version is pinned, and tests hold them.
+timeout, except ObjectUnreadableError, PartsChangedError, LocalReadError, LocalWriteError and
+ContentMismatchError, which name their cause. What a client can cause, by what it sends to the store
+or when, does not count as a failure of the store.
+
+No call may be made inside a database transaction. The SDK's multipart calls begin with an
+underscore; its version is pinned, and tests hold them.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
+from minio import Minio
 from minio.commonconfig import ENABLED
 from minio.datatypes import Part
 from minio.error import S3Error
@@ -25,14 +29,15 @@ from files.exceptions import ObjectUnreadableError, StoreUnavailableError
 from files.store import transport
 from files.store.breaker import OPEN_SECONDS, StoreBreaker
 from files.store.config import StoreConfig
+from files.store.head import HeadObject
 from files.store.results import (
     BucketState,
     MalformedResponseError,
     ObjectVersion,
     ReceivedPart,
     is_not_there,
+    is_refusal,
     length,
-    object_version,
     reason,
     received_part,
 )
@@ -44,6 +49,7 @@ __all__ = [
     "LocalWriteError",
     "ObjectStore",
     "ObjectVersion",
+    "PartsChangedError",
     "ReceivedPart",
     "object_store",
 ]
@@ -51,6 +57,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
+_PARTS_REFUSED = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "EntityTooLarge"})
 _PARTS_OF_A_PAGE = 10_000
 """All there can be: MinIO reads all of them for each page. Other stores give 1,000 at a time."""
 
@@ -67,6 +74,14 @@ class ContentMismatchError(Exception):
     """The local file does not match the declared size or SHA-256."""
 
 
+class PartsChangedError(Exception):
+    """Parts of a multipart upload were sent again, or are of a size that the store refuses."""
+
+
+class _RefusedError(Exception):
+    """The store answered, and refuses what was asked of this object or upload."""
+
+
 class ObjectStore:
     """One bucket of a store, for many threads. Each call ends within `timeout` seconds.
 
@@ -78,7 +93,9 @@ class ObjectStore:
         self._bucket = config.bucket
         self._timeout = config.timeout
         self._breaker = StoreBreaker(slots)
-        self._client = transport.client(config, connections=slots)
+        http = transport.pool(secure=config.secure, connections=slots)
+        self._client = transport.sdk(config, http)
+        self._head = HeadObject(config, http)
 
     def shared_deadline(self) -> AbstractContextManager[None]:
         """All calls inside this context end within one `timeout` together."""
@@ -92,7 +109,7 @@ class ObjectStore:
         """
         with self._call("head"):
             try:
-                return self._stat(key, version_id)
+                return self._head(key, version_id)
             except S3Error as error:
                 if is_not_there(error):
                     return None
@@ -156,7 +173,7 @@ class ObjectStore:
                 num_parallel_uploads=1,
             )
             # After a multipart upload not every store names the version; the ETag tells it then.
-            found = self._stat(key, done.version_id)
+            found = self._head(key, done.version_id)
             if (found.size, found.etag) != (size, (done.etag or "").strip('"')):
                 raise MalformedResponseError("not the object that was put")
             return found
@@ -205,7 +222,8 @@ class ObjectStore:
     ) -> bool:
         """Make the object of `parts`, in their order. S3 CompleteMultipartUpload.
 
-        False where the store knows no such upload: it was completed before, or aborted.
+        False where the store knows no such upload: it was completed before, or aborted. Raises
+        `PartsChangedError` where it does not have these parts.
         """
         with self._call("complete_multipart"):
             try:
@@ -218,9 +236,13 @@ class ObjectStore:
             except S3Error as error:
                 if error.code == "NoSuchUpload":
                     return False
+                if error.code in _PARTS_REFUSED:
+                    raise PartsChangedError from error
                 raise
-            # S3 may respond 200 and then put an error into the body.
-            if not result.etag or result.object_name != key:
+            if not result.etag:
+                # S3 may respond 200 and then put an error into the body, which the SDK drops.
+                raise _RefusedError("an error after 200")
+            if result.object_name != key:
                 raise MalformedResponseError("not the result of a completion")
             return True
 
@@ -243,6 +265,12 @@ class ObjectStore:
                     return BucketState(exists=False, versioned=False)
                 raise
             return BucketState(exists=True, versioned=versioning.status == ENABLED)
+
+    @contextmanager
+    def sdk_call(self, what: str) -> Iterator[tuple[Minio, str]]:
+        """Run the block as one call, with the SDK's client and the bucket: for `deletion.py`."""
+        with self._call(what):
+            yield self._client, self._bucket
 
     def _read(
         self,
@@ -275,15 +303,6 @@ class ObjectStore:
             response.close()
         return checksums.from_digest(digest.digest())
 
-    def _stat(self, key: str, version_id: str | None) -> ObjectVersion:
-        response = self._client.stat_object(
-            self._bucket,
-            key,
-            version_id=version_id,
-            extra_headers={"x-amz-checksum-mode": "ENABLED"},
-        )
-        return object_version(key, response.metadata or {}, version_id)
-
     def _refuse_unreadable(self, error: S3Error) -> None:
         """Raise ObjectUnreadable where a 400 is about the object: the bucket itself answers."""
         if error.response.status == 400:
@@ -303,16 +322,23 @@ class ObjectStore:
                     yield
                 except (
                     ObjectUnreadableError,
+                    PartsChangedError,
                     LocalReadError,
                     LocalWriteError,
                     ContentMismatchError,
+                    _RefusedError,
                 ):
                     raise
                 except Exception as error:
+                    if isinstance(error, S3Error) and is_refusal(error):
+                        raise _RefusedError from error
                     # Any error: the SDK lets those of ssl, http.client, XML and int() through.
                     raise StoreUnavailableError(
                         "The object store did not answer as it should.", retry_after=OPEN_SECONDS
                     ) from error
+        except _RefusedError as error:
+            logger.warning("store: %s: refused: %s", what, reason(error.__cause__) or error)
+            raise StoreUnavailableError("The object store refused the call.") from error
         except StoreUnavailableError as error:
             logger.warning("store: %s: %s", what, reason(error.__cause__) or error.detail)
             raise

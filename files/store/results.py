@@ -11,6 +11,20 @@ from minio.error import S3Error
 from files import checksums
 from files.store import transport
 
+_OF_STORE = frozenset(
+    {
+        "AuthorizationHeaderMalformed",
+        "InvalidBucketName",
+        "InvalidBucketState",
+        "InvalidToken",
+        "ExpiredToken",
+        "NoSuchBucket",
+        "RequestTimeout",
+        "SlowDown",
+    }
+)
+"""Codes of S3 with a status of 400, 404 or 409 that are no answer about one object."""
+
 
 @dataclass(frozen=True)
 class ObjectVersion:
@@ -60,6 +74,15 @@ def is_not_there(error: S3Error) -> bool:
         # A version id that is a delete marker's.
         return response.headers.get("x-amz-delete-marker") == "true"
     return response.status == 404 and error.code in ("NoSuchKey", "NoSuchVersion")
+
+
+def is_refusal(error: S3Error) -> bool:
+    """Return whether the store works, and refuses what was asked of this object or upload.
+
+    Source: Amazon S3 API reference, "Error responses". What says something of the store itself, of
+    its bucket, its keys or its clock has other statuses or one of the codes left out.
+    """
+    return error.response.status in (400, 404, 409, 412, 416) and error.code not in _OF_STORE
 
 
 def length(headers: Mapping[str, str]) -> int:

@@ -12,7 +12,6 @@ import io
 import logging
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +32,9 @@ from urllib3.exceptions import (
 )
 from urllib3.response import BaseHTTPResponse
 
+from files.store import resolver
 from files.store.config import StoreConfig
+from remotedrive.waiting import others_run
 
 # It would add a line with path and query for each attempt; `client` logs how a call ended.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -105,7 +106,8 @@ class _Socket(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._socket.settimeout(_next_wait())
-        return self._raw.readinto(buffer)
+        with others_run():
+            return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -138,27 +140,6 @@ class _Response(http.client.HTTPResponse):
         super().__init__(_ResponseSource(sock), *args, **kwargs)  # type: ignore[arg-type]
 
 
-def _addresses(host: str, port: int) -> list[Any]:
-    """Resolve `host` within the time left. getaddrinfo knows no timeout, hence the thread."""
-    found: list[Any] = []
-    error: list[OSError] = []
-
-    def resolve() -> None:
-        try:
-            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError as reason:
-            error.append(reason)
-
-    thread = threading.Thread(target=resolve, name="resolve-store", daemon=True)
-    thread.start()
-    thread.join(_next_wait())
-    if error:
-        raise error[0]
-    if not found:
-        raise TimeoutError("the name was not resolved in time")
-    return list(found)
-
-
 class _BoundedConnection(HTTPConnection):
     response_class = _Response
 
@@ -167,19 +148,22 @@ class _BoundedConnection(HTTPConnection):
 
         The handshake of TLS that may follow is bounded by the timeout left on the socket.
         """
+        host, port = self._dns_host, self.port or self.default_port
         try:
-            addresses = _addresses(self._dns_host, self.port or self.default_port)
+            addresses = resolver.addresses(host, port, timeout=_next_wait())
             for tried, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
                 sock = socket.socket(family, kind, protocol)
                 try:
                     sock.settimeout(_next_wait() / (len(addresses) - tried + 1))
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    sock.connect(address)
+                    with others_run():
+                        sock.connect(address)
                     sock.settimeout(_next_wait())
                     return sock
                 except OSError:
                     sock.close()
                     if tried == len(addresses):
+                        resolver.forget(host, port)
                         raise
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "no connection in time") from error
@@ -257,7 +241,12 @@ def pool(*, secure: bool, connections: int) -> PoolManager:
 
 
 def client(config: StoreConfig, *, connections: int) -> Minio:
-    """Return the SDK's client of the store, on a `pool`.
+    """Return the SDK's client of the store, on a `pool` of its own; raises as `sdk`."""
+    return sdk(config, pool(secure=config.secure, connections=connections))
+
+
+def sdk(config: StoreConfig, http: PoolManager) -> Minio:
+    """Return the SDK's client of the store, on the pool `http`.
 
     Given the region, it does not ask the store for it. Raises ValueError for an invalid endpoint
     or region.
@@ -268,5 +257,5 @@ def client(config: StoreConfig, *, connections: int) -> Minio:
         secret_key=config.secret_key,
         secure=config.secure,
         region=config.region,
-        http_client=pool(secure=config.secure, connections=connections),
+        http_client=http,
     )

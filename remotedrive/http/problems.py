@@ -33,7 +33,8 @@ CATALOGUE: dict[str, Problem] = {
         400,
         "The request cannot be read",
         "The body must be one JSON object in UTF-8: no member twice, nothing nested deeper than "
-        "32 levels, no NaN or Infinity. The same answer is given for a Host that is not served.",
+        "32 levels, no NaN or Infinity. The same answer is given for a Host that is not served, is "
+        "missing or is given twice.",
     ),
     "invalid": Problem(
         400,
@@ -75,7 +76,8 @@ CATALOGUE: dict[str, Problem] = {
     "body-too-large": Problem(
         413,
         "The request body is too large",
-        "Bodies are at most 64 KiB. File bytes go to the store, to the presigned URL.",
+        "Bodies are at most 64 KiB, those of batches 1 MiB. File bytes go to the store, to the "
+        "presigned URL.",
     ),
     "unsupported-media-type": Problem(
         415, "Unsupported media type", "Send the body as `Content-Type: application/json`."

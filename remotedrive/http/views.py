@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from remotedrive.http import problems
+from remotedrive.http import content_policy, problems
 
 
 def prefers_html(request: HttpRequest) -> bool:
@@ -20,41 +19,43 @@ def prefers_html(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def _answer(request: HttpRequest, code: str, detail: str | None = None) -> HttpResponse:
-    """Answer with a problem: a person gets a page, a program a problem document."""
+def problem_response(
+    request: HttpRequest, code: str, detail: str | None = None, *, retry_after: int | None = None
+) -> HttpResponse:
+    """Return a problem as a response: a person gets a page, a program a problem document."""
     if not prefers_html(request):
-        return problems.response(code, detail)
+        return problems.response(code, detail, retry_after=retry_after)
     problem = problems.body(code, detail)
-    return _page(problem, problem["status"], problems.headers(code))
+    return _page(problem, problem["status"], problems.headers(code, retry_after))
 
 
 def _page(problem: dict[str, Any], status: int, headers: dict[str, str]) -> HttpResponse:
-    own = {"Content-Security-Policy": settings.PAGE_POLICY, "Vary": "Accept"}
+    own = {"Content-Security-Policy": content_policy.of_text(), "Vary": "Accept"}
     html = render_to_string("problem_page.html", {"problem": problem})
     return HttpResponse(html, status=status, headers=headers | own)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, "malformed-request")
+    return problem_response(request, "malformed-request")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, "permission-denied")
+    return problem_response(request, "permission-denied")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     detail = "The CSRF check failed; load the form again."
-    return _answer(request, "permission-denied", detail)
+    return problem_response(request, "permission-denied", detail)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, "not-found")
+    return problem_response(request, "not-found")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        return _answer(request, "unavailable")
-    return _answer(request, "internal-error")
+        return problem_response(request, "unavailable")
+    return problem_response(request, "internal-error")
 
 
 @csrf_exempt

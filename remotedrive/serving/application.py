@@ -12,24 +12,26 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
+from threading import BoundedSemaphore
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import set_script_prefix
 
-from remotedrive.http import problems, request_id
+from remotedrive.http import cors, logs, problems, request_id, security_headers
 from remotedrive.serving import protocol
 from remotedrive.serving.responses import Exchange, Headers, Response, convert
 from remotedrive.serving.thread_pool import Job, ThreadPool
+from remotedrive.serving.watch import ClientGoneError, Watch
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -38,6 +40,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 MOST_WAITING = 256
 """Requests that may wait for a thread; one more is answered 503 at once."""
+MOST_LARGE_BODIES = 64
+"""Bodies beyond the ordinary limit that are held at the same time; anyone can send one."""
 ANSWER_SECONDS = 9.5
 """Seconds from the end of the request's body to its response; a client waits at most 10 s."""
 BODY_SECONDS = 10.0
@@ -49,11 +53,6 @@ CLIENT_GONE = 499
 """Status in the access log of a request whose client left before a thread took it."""
 
 logger = logging.getLogger(__name__)
-access = logging.getLogger("remotedrive.access")
-
-
-class _ClientGoneError(Exception):
-    """The client left before its request was run."""
 
 
 class _RefusedError(Exception):
@@ -81,9 +80,9 @@ class Handler(BaseHandler):
         try:
             request = ASGIRequest(scope, io.BytesIO(body))
         except UnicodeDecodeError:
-            response = problems.response("malformed-request", "The query string is not UTF-8.")
+            response = _problem(scope, "malformed-request", "The query string is not UTF-8.")
         except ValueError:
-            response = problems.response("malformed-request", "The Content-Type cannot be read.")
+            response = _problem(scope, "malformed-request", "The Content-Type cannot be read.")
         else:
             response = self.get_response(request)
         response._handler_class = type(self)  # type: ignore[attr-defined]
@@ -107,11 +106,13 @@ class _Sender:
     async def problem(self, code: str, detail: str | None = None) -> None:
         """Send a problem, unless a response was begun: then the client sees that it is cut off."""
         if not self.started:
-            await self.send(_problem(self._scope, code, detail))
+            response = _problem(self._scope, code, detail)
+            await self.send(convert(self._scope["method"], response))
 
     async def refuse(self, refused: _RefusedError, receive: Receive) -> None:
         """Refuse a body: send the problem, drop the rest of the body, and close."""
-        response = _problem(self._scope, refused.code, refused.detail)
+        problem = _problem(self._scope, refused.code, refused.detail)
+        response = convert(self._scope["method"], problem)
         await self._start(response.status, response.headers, close=True)
         await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
         with suppress(TimeoutError):
@@ -123,27 +124,35 @@ class _Sender:
     async def _start(self, status: int, headers: Headers, *, close: bool = False) -> None:
         self.started = True
         self.status = status
-        headers = [*headers, self._identifier]
+        headers = security_headers.add_missing(headers, self._scope["scheme"])
+        headers.append(self._identifier)
         if close or protocol.are_ending():
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 class Application:
-    """The ASGI 3 application. `body_limit` is in bytes; the times are in seconds."""
+    """The ASGI 3 application. The times are in seconds.
+
+    `body_limit` is in bytes; `large_bodies` has the limits of paths that have another.
+    """
 
     def __init__(
         self,
         *,
         threads: int,
         body_limit: int,
+        large_bodies: Mapping[str, int] = MappingProxyType({}),
         most_waiting: int = MOST_WAITING,
         answer_seconds: float = ANSWER_SECONDS,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._handler = Handler()
         self._pool = ThreadPool(threads, most_waiting)
+        self._watch = Watch(self._pool)
         self._body_limit = body_limit
+        self._large_bodies = large_bodies
+        self._large_bodies_free = BoundedSemaphore(MOST_LARGE_BODIES)
         self._answer_seconds = answer_seconds
         self._body_seconds = body_seconds
 
@@ -165,7 +174,7 @@ class Application:
             return
         try:
             await self._respond(scope, receive, sender)
-        except _ClientGoneError:
+        except ClientGoneError:
             pass
         except TimeoutError:
             await sender.problem("unavailable", "The request could not be answered in time.")
@@ -176,16 +185,18 @@ class Application:
             logger.exception("The request failed outside of Django")
             await sender.problem("internal-error")
         milliseconds = (time.monotonic() - began) * 1000
-        # Decoded and quoted again, a path has one spelling, and no line breaks.
-        path = quote(scope["path"])[:500]
-        access.info("%s %s %d %.1f ms", scope["method"], path, sender.status, milliseconds)
+        logs.write_access(scope["method"], scope["path"], sender.status, milliseconds)
 
     async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
-        try:
-            body = await self._body(scope, receive)
-        except _RefusedError as refused:
-            await sender.refuse(refused, receive)
-            return
+        with ExitStack() as held:
+            try:
+                body = await self._body(scope, receive, held)
+            except _RefusedError as refused:
+                await sender.refuse(refused, receive)
+                return
+            await self._run_in_pool(scope, sender, body)
+
+    async def _run_in_pool(self, scope: Scope, sender: _Sender, body: bytes) -> None:
         if "\0" in scope["path"]:
             # No name contains a NUL, and PostgreSQL refuses it in a query.
             await sender.problem("not-found")
@@ -195,32 +206,42 @@ class Application:
         if not self._pool.submit(job):
             await sender.problem("unavailable", "Too many requests are waiting.")
             return
-        # Left to itself where this coroutine ends before the job: the thread must come back.
-        timer = exchange.loop.call_at(exchange.deadline, self._expire, exchange, job)
+        self._watch.begin(job, exchange, scope.get(protocol.HAS_LEFT, _stays))
         try:
-            response = await self._wait(exchange, job, receive)
-            await sender.send(response)
-            timer.cancel()
-        finally:
+            response = await exchange.response
+        except BaseException:
+            # One that a thread has begun stays watched until it ends: the thread must come back.
             if self._pool.withdraw(job):
-                timer.cancel()
+                self._watch.end(job)
+            raise
+        self._watch.end(job)
+        await sender.send(response)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the whole body, which is at most the limit."""
+    async def _body(self, scope: Scope, receive: Receive, held: ExitStack) -> bytes:
+        """Return the whole body, which is at most the limit of its path.
+
+        A large one has a place until `held` ends.
+        """
+        limit = self._large_bodies.get(scope["path"], self._body_limit)
         header = _header(scope, b"content-length")
         declared = int(header) if header is not None and header.isdigit() else None
-        if declared is not None and declared > self._body_limit:
+        if declared is not None and declared > limit:
             raise _RefusedError("body-too-large")
-        body = bytearray()
+        if not declared and _header(scope, b"transfer-encoding") is None:
+            return b""  # RFC 9112 §6.3
+        body, is_large = bytearray(), False
         try:
             async with asyncio.timeout(self._body_seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        raise _ClientGoneError
+                        raise ClientGoneError
                     body += message.get("body", b"")
-                    if len(body) > self._body_limit:
+                    if len(body) > limit:
                         raise _RefusedError("body-too-large")
+                    if len(body) > self._body_limit and not is_large:
+                        is_large = True
+                        self._hold_large_body(held)
                     if not message.get("more_body", False):
                         break
         except TimeoutError:
@@ -231,31 +252,10 @@ class Application:
             raise _RefusedError("malformed-request", "The body was not read: leave out `Upgrade`.")
         return bytes(body)
 
-    async def _wait(self, exchange: Exchange, job: Job, receive: Receive) -> Response:
-        """Return the thread's response; raises _ClientGoneError if the client leaves the queue."""
-        # Most requests are answered at once, and listening costs a task.
-        await asyncio.wait([exchange.response], timeout=0.05)
-        if not exchange.response.done():
-            leaving: asyncio.Future[Any] = asyncio.ensure_future(receive())
-            either: list[asyncio.Future[Any]] = [exchange.response, leaving]
-            try:
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if not exchange.response.done() and self._pool.withdraw(job):
-                    raise _ClientGoneError
-            finally:
-                leaving.cancel()
-        return await exchange.response
-
-    def _expire(self, exchange: Exchange, job: Job) -> None:
-        exchange.expire()
-        if not self._pool.withdraw(job):
-            self._break_database_wait(exchange.loop, job)
-
-    def _break_database_wait(self, loop: asyncio.AbstractEventLoop, job: Job) -> None:
-        """Shut the thread's database connections, once a second until the job ends."""
-        if self._pool.break_database_wait(job):
-            logger.warning("A request is over its time; its database connection was broken")
-            loop.call_later(1.0, self._break_database_wait, loop, job)
+    def _hold_large_body(self, held: ExitStack) -> None:
+        if not self._large_bodies_free.acquire(blocking=False):
+            raise _RefusedError("unavailable", "Too many large bodies came at once.")
+        held.callback(self._large_bodies_free.release)
 
     def _run(self, exchange: Exchange, scope: Scope, body: bytes) -> None:
         """Run the request from its first signal to its last, in a thread of the pool."""
@@ -264,7 +264,7 @@ class Application:
             response = self._handler.respond(scope, body)
         except BaseException:
             logger.exception("The request failed outside of Django's handling of errors")
-            response = problems.response("internal-error")
+            response = _problem(scope, "internal-error")
         try:
             converted = convert(scope["method"], response)
         except Exception as error:
@@ -292,6 +292,11 @@ async def _lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
+def _stays() -> bool:
+    """Say of a client that nothing is known of it."""
+    return False
+
+
 def _header(scope: Scope, name: bytes) -> bytes | None:
     return next((value for key, value in scope["headers"] if key == name), None)
 
@@ -308,6 +313,8 @@ def _with_length(scope: Scope, length: int) -> Scope:
     return {**scope, "headers": [*headers, (b"content-length", b"%d" % length)]}
 
 
-def _problem(scope: Scope, code: str, detail: str | None = None) -> Response:
-    """Return a problem as a response."""
-    return convert(scope["method"], problems.response(code, detail))
+def _problem(scope: Scope, code: str, detail: str | None = None) -> HttpResponse:
+    """Return a problem that a page of an allowed origin can read, too."""
+    response = problems.response(code, detail)
+    cors.add_headers(scope, response)
+    return response

@@ -25,7 +25,8 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from remotedrive.http import problems, request_id
+from remotedrive.http import problems, request_id, security_headers
+from remotedrive.serving.responses import convert
 
 HEAD_BYTES_MAX = 32 * 1024
 """Bytes of a request line and its headers."""
@@ -38,6 +39,8 @@ LINGER_SECONDS = 5.0
 IDLE_SECONDS = 1.0
 """Seconds that an idle connection stays open after the signal, for a request to come."""
 _AGAIN_SECONDS = 0.05
+HAS_LEFT = "remotedrive.has_left"
+"""The key of the scope at which a function says whether the client has closed the connection."""
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +163,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[HAS_LEFT] = self.transport.is_closing  # type: ignore[literal-required]
         self._head_begun = True
         self._head_bytes = self._unfinished_bytes = 0
 
@@ -175,6 +179,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._check_head(self._head_bytes)
+        self._check_host()
         self._head_begun = False
         if not self._is_refused:
             self._in_body = True
@@ -236,6 +241,12 @@ class Protocol(HttpToolsProtocol):
         if size > HEAD_BYTES_MAX:
             self._refuse("headers-too-large")
 
+    def _check_host(self) -> None:
+        """Refuse two Host headers, and none after HTTP/1.0 (RFC 9112 §3.2)."""
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts > 1 or (hosts == 0 and self.parser.get_http_version() != "1.0"):
+            self._refuse("malformed-request", "Exactly one Host header is needed.")
+
     def _start_head_timer(self) -> None:
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._end_head)
@@ -272,17 +283,14 @@ class Protocol(HttpToolsProtocol):
         self._abort_later()
 
     def _write_problem(self, code: str, detail: str | None = None) -> None:
+        # Without CORS headers: the Origin of a head that is refused may not have been read.
         identifier = request_id.begin(None)
-        response = problems.response(code, detail)
-        headers = {
-            **response.headers,
-            "Content-Length": str(len(response.content)),
-            "Connection": "close",
-            "X-Request-ID": identifier,
-        }
-        lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
-        head = STATUS_LINE[response.status_code] + lines.encode("latin-1") + b"\r\n"
-        self.transport.write(head + response.content)
+        response = convert("GET", problems.response(code, detail))
+        # The connection's own scheme: what a proxy says of the client's may not have been read.
+        headers = security_headers.add_missing(response.headers, self.scheme or "http")
+        headers += [(b"connection", b"close"), (b"x-request-id", identifier.encode())]
+        lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[response.status] + lines + b"\r\n" + response.body)
 
     def _close(self) -> None:
         """Close the connection, once what was written is taken, but soon."""

@@ -37,9 +37,9 @@ class Exchange:
         with suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._resolve, response)
 
-    def expire(self) -> None:
-        """Give up, on the event loop."""
-        self._resolve(TimeoutError())
+    def give_up(self, reason: Exception) -> None:
+        """End it without the thread's response, on the event loop."""
+        self._resolve(reason)
 
     def _resolve(self, response: Response | Exception) -> None:
         if self.response.done():

@@ -34,7 +34,10 @@ SETTINGS = (
 )
 """What another terminal needs to use the same database, store and keys."""
 
-_GENERATED = ("SECRET_KEY", "JWT_SECRET", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
+PASSWORD = "ALICE_PASSWORD"  # noqa: S105
+"""The name of what the user of a local run signs in with; no setting of the service."""
+_OF_SERVICE = ("SECRET_KEY", "JWT_SECRET", PASSWORD)
+_GENERATED = (*_OF_SERVICE, "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
 
 
 def compose(environ: Mapping[str, str], data: Path, store_port: int) -> dict[str, str]:
@@ -48,7 +51,7 @@ def compose(environ: Mapping[str, str], data: Path, store_port: int) -> dict[str
             fail(f"{name} is invalid: it has a line break, or a blank at its start or end.")
     generated = _generated(data / "secrets")
     if "MINIO_ENDPOINT" in given:
-        generated = {name: generated[name] for name in ("SECRET_KEY", "JWT_SECRET")}
+        generated = {name: generated[name] for name in _OF_SERVICE}
     else:
         generated["MINIO_ENDPOINT"] = f"http://127.0.0.1:{store_port}"
     settings = generated | given
@@ -62,7 +65,10 @@ def _generated(path: Path) -> dict[str, str]:
         lines = path.read_text(encoding="utf-8").splitlines()
         values = dict(line.split("=", 1) for line in lines if "=" in line)
     if not all(values.get(name) for name in _GENERATED):
-        values = {name: values.get(name) or secrets.token_hex(32) for name in _GENERATED}
+        new = {name: secrets.token_hex(32) for name in _GENERATED}
+        # It is typed, and passed on, by people.
+        new[PASSWORD] = secrets.token_urlsafe(12)
+        values = {name: values.get(name) or new[name] for name in _GENERATED}
         # Every URL shows the access key; stores allow at most 20 characters.
         values["MINIO_ACCESS_KEY"] = values["MINIO_ACCESS_KEY"][:20]
         _write(path, values)

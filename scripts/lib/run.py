@@ -1,4 +1,4 @@
-"""Starts the service and, unless another store is named, the embedded store; ends both together.
+"""Starts the service, its collector and, unless another is named, the store; ends all together.
 
 Runs on any Python 3.11+ with the standard library only; what it starts runs in `.venv`.
 """
@@ -29,6 +29,8 @@ from scripts.lib.setup import (
 
 USER = "alice"
 START_SECONDS = 60
+COLLECT_SECONDS = 3600
+"""Between two runs of the collector."""
 
 
 def main() -> int:
@@ -125,9 +127,14 @@ def _serve(
 ) -> int:
     environment = os.environ | settings | {"DATA_DIR": str(data)}
     here = f"http://127.0.0.1:{options.port}"
-    token = _start(processes, options, own_store, environment, data)
+    token, sign_in = _start(processes, options, own_store, environment, data)
     if not options.with_smoke:
-        sys.stdout.write(_banner(here, settings["MINIO_ENDPOINT"], data, token))
+        shown = {
+            "generated": f"Open {here} and sign in as {USER} with the password "
+            f"{settings[local_environment.PASSWORD]}",
+            "own": f"Open {here} and sign in as {USER} with the password that you have set.",
+        }.get(sign_in, "There is no page: WEB is false.")
+        sys.stdout.write(_banner(here, settings["MINIO_ENDPOINT"], data, token, shown))
         sys.stdout.flush()
         processes.wait_for(lambda: False)
     smoke = processes.start(
@@ -144,8 +151,10 @@ def _start(
     own_store: bool,
     environment: dict[str, str],
     data: Path,
-) -> str:
-    """Start everything, in parallel where possible; return a token when all of it is ready."""
+) -> tuple[str, str]:
+    """Start everything, in parallel where possible; return, when all of it is ready, a token and
+    with which password its user signs in: `generated`, `own`, or `nowhere`.
+    """
     python = str(PYTHON)
     # Another store may lack things that `/readyz` does not check, such as the upload key's user.
     has_bucket = own_store and (data / "store").exists()
@@ -186,6 +195,7 @@ def _start(
     processes.wait_for(
         lambda: answers(options.port, "/healthz"), what="Starting", seconds=START_SECONDS
     )
+    sign_in = processes.wait_for_line(preparation, what="Setting a password", seconds=START_SECONDS)
     is_ready = has_bucket and token != "" and answers(options.port, "/readyz")
     if token and not is_ready:
         preparation.stdin.write(b"\n")
@@ -196,10 +206,19 @@ def _start(
         processes.wait_for(
             lambda: answers(options.port, "/readyz"), what="Starting", seconds=START_SECONDS
         )
-    return token
+    processes.start(
+        "collector",
+        [python, "manage.py", "collect_garbage", "--every", str(COLLECT_SECONDS)],
+        environment=environment,
+        stdout=subprocess.DEVNULL,
+        server=True,
+    )
+    return token, sign_in
 
 
 _BANNER = r"""Remote Drive: {here}  store: {store}  data: {data}
+{sign_in}
+
 Ctrl-C stops it. The token below is {user}'s and expires in an hour. For another, in the checkout:
   DATA_DIR={folder} .venv/bin/python manage.py mint_jwt {user}
 
@@ -217,9 +236,10 @@ api commit "{{\"key\": \"$(of key)\", \"size\": $SIZE, \"checksum\": \"$SUM\"}}"
 """
 
 
-def _banner(here: str, store: str, data: Path, token: str) -> str:
+def _banner(here: str, store: str, data: Path, token: str, sign_in: str) -> str:
+    folder = shlex.quote(str(data))
     return _BANNER.format(
-        here=here, store=store, data=data, folder=shlex.quote(str(data)), user=USER, token=token
+        here=here, store=store, data=data, folder=folder, user=USER, token=token, sign_in=sign_in
     )
 
 

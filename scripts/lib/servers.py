@@ -27,26 +27,26 @@ def start(processes: Processes, folder: Path) -> dict[str, str]:
     return _start_postgresql(processes, postgresql, folder) | _start_minio(processes, minio, folder)
 
 
-def ensure_chromium(processes: Processes) -> None:
-    """Install Chromium if it is missing."""
-    if shutil.which("chromium") is None:
-        _install(processes, "chromium")
-    if shutil.which("chromium") is None:
-        fail("Chromium is needed. On Debian, as root: apt-get install chromium")
+def ensure_program(processes: Processes, name: str) -> None:
+    """Install the Debian package of the name of the program if it is missing."""
+    if shutil.which(name) is None:
+        install(processes, name)
+    if shutil.which(name) is None:
+        fail(f"{name} is needed. On Debian, as root: apt-get install {name}")
 
 
 def postgresql_programs(processes: Processes) -> Path:
     """Return the folder of PostgreSQL's programs; install them if they are missing."""
     found = find_postgresql()
     if found is None:
-        _install(processes, "postgresql-15")
+        install(processes, "postgresql-15")
         found = find_postgresql()
     if found is None:
         fail("PostgreSQL 15 is needed. On Debian, as root: apt-get install postgresql-15")
     return found
 
 
-def _install(processes: Processes, package: str) -> None:
+def install(processes: Processes, package: str) -> None:
     """Install a Debian package; do nothing without root or apt-get."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return

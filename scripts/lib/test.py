@@ -118,6 +118,8 @@ def _checks() -> dict[str, Sequence[str]]:
         "ruff format": [str(BIN / "ruff"), "format", "--check", "--quiet"],
         "ruff check": [str(BIN / "ruff"), "check", "--quiet"],
         "lint-imports": [str(BIN / "lint-imports")],
+        # It looks for packages in the folder that it is started in.
+        "lint-imports of the client": ["sh", "-c", f"cd client && exec {BIN / 'lint-imports'}"],
         "makemigrations": [str(PYTHON), "manage.py", "makemigrations", "--check", "--dry-run"],
         **{f"syntax of {name}": [shell, "-n", name] for name, shell in scripts.items()},
     }
@@ -205,7 +207,8 @@ def _full(
     """
     from scripts.lib import servers
 
-    servers.ensure_chromium(processes)
+    for name in ("chromium", "npm"):
+        servers.ensure_program(processes, name)
     first = ["-m", "slow"] if after_quick else []
     status = _pytest(processes, [*first, *arguments], environment)
     if status != 0:

@@ -14,13 +14,35 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils.html import escape
 
-from files.models import File, FileVersion, Share, ShareEvent, Upload, User
+from files.models import (
+    Change,
+    File,
+    FileVersion,
+    Folder,
+    Share,
+    ShareEvent,
+    SweptDay,
+    Upload,
+    User,
+    WrongPasswords,
+)
 from tests.support.admin import DIGEST, NAME, Rows, html, page, root, rows
 from tests.support.client import sha256
 
 __all__ = ["root", "rows"]
 
-TABLES = [User, File, FileVersion, Upload, Share, ShareEvent]
+TABLES = [
+    User,
+    File,
+    FileVersion,
+    Upload,
+    Share,
+    ShareEvent,
+    WrongPasswords,
+    SweptDay,
+    Change,
+    Folder,
+]
 
 
 def test_every_table_is_in_the_admin() -> None:
@@ -103,8 +125,8 @@ def test_a_row_that_is_asked_for_by_an_odd_field_is_no_error(
 @pytest.mark.parametrize(
     ("table", "filters"),
     [
-        (File, {"integrity__exact": "read", "deleted_at__isempty": "1"}),
-        (FileVersion, {"integrity__exact": "read"}),
+        (File, {"integrity__exact": "read", "stage": "present"}),
+        (FileVersion, {"integrity__exact": "read", "stage": "live"}),
         (Upload, {"state__exact": "committed", "multipart_id__isempty": "1"}),
         (Share, {"permission__exact": "write", "revoked_at__isempty": "1"}),
         (ShareEvent, {"what__exact": "committed"}),

@@ -11,14 +11,15 @@ from django.db.models import Model
 from django.test import Client as Browser
 from django.urls import reverse
 
-from files.models import File, FileVersion, Share, ShareEvent, Upload, User
+from files.models import Change, File, FileVersion, Folder, Share, ShareEvent, Upload, User
+from files.services import folders
 from tests.support import wire
 from tests.support.admin import Rows, html, page, root, rows
 from tests.support.client import Client
 
 __all__ = ["root", "rows"]
 
-READ_ONLY: list[type[Model]] = [File, FileVersion, Upload, Share, ShareEvent]
+READ_ONLY: list[type[Model]] = [File, FileVersion, Upload, Share, ShareEvent, Change]
 
 
 def snapshot() -> list[dict[str, Any]]:
@@ -51,6 +52,15 @@ def test_nothing_of_the_drive_can_be_added_changed_or_deleted(rows: Rows, root: 
         assert 'name="_save"' not in shown
         assert "deletelink" not in shown
     assert snapshot() == before
+
+
+def test_a_user_without_files_is_deleted_with_the_feed(root: Browser) -> None:
+    gone = User.objects.create_user("gone", subject="gone")
+    folders.create_folder(user=gone, name="folder")
+    Folder.objects.all().delete()
+    assert Change.objects.filter(user=gone).exists()
+    assert root.post(page(User, "delete", gone.pk), {"post": "yes"}).status_code == 302
+    assert not Change.objects.filter(user=gone).exists()
 
 
 def test_a_user_with_files_can_not_be_deleted(rows: Rows, root: Browser) -> None:
@@ -106,6 +116,8 @@ def test_shares_can_be_revoked_and_only_by_those_who_may_change_them(
     root.post(page(Share, "changelist"), act)
     rows.share.refresh_from_db()
     assert rows.share.revoked_at == revoked_at
+    changes = Change.objects.visible_to(rows.person).filter(kind="share-revoked")
+    assert [(each.file_id, str(each.by_user)) for each in changes] == [(rows.file.pk, "root")]
 
 
 # Who gets in

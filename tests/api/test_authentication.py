@@ -10,8 +10,8 @@ import jwt
 import pytest
 from pytest_django.fixtures import Settings
 
-from files.management.commands.mint_jwt import mint
 from files.models import User
+from files.services.tokens import mint
 from tests.support import wire
 from tests.support.client import Client, assert_problem
 from tests.support.tokens import LATER, NOW, ask, claims, encoded, signed, with_header

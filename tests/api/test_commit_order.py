@@ -108,9 +108,10 @@ def arrange(owner: Client, what: set[str]) -> dict[str, object]:
 
 
 def rows() -> tuple[object, ...]:
-    """All that a commit could have changed."""
+    """All that a commit could have changed, but for what it remembers of the bytes that it read."""
+    columns = [field.name for field in Upload._meta.fields if not field.name.startswith("read_")]
     return (
-        *Upload.objects.order_by("id").values_list(),
+        *Upload.objects.order_by("id").values_list(*columns),
         *FileVersion.objects.order_by("id").values_list(),
         *FileVersion.objects.order_by("id").values_list(
             "file__version_current", "file__key_current"

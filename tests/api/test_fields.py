@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from files.api import fields
 from files.models import File, Share, ShareEvent, Upload
 from files.services.share_access import digest_of
 from tests.support import bad_values
@@ -34,7 +37,16 @@ FIELDS: list[tuple[str, str, dict[str, Any], str, list[str]]] = [
     ("POST", "/files/commit", COMMIT, "checksum", bad_values.CHECKSUMS),
     ("POST", "/files/commit", COMMIT, "size", bad_values.SIZES),
     ("POST", "/files/commit", COMMIT, "base_version", bad_values.VERSIONS),
+    ("POST", "/files/init-upload", INIT, "folder_id", bad_values.UUIDS),
+    ("POST", "/files/commit", COMMIT, "folder_id", bad_values.UUIDS),
     ("PATCH", "/files/{file}", {}, "name", bad_values.NAMES),
+    ("PATCH", "/files/{file}", {}, "folder_id", bad_values.UUIDS),
+    ("POST", "/files/{file}/copy", {}, "name", bad_values.NAMES),
+    ("POST", "/files/{file}/copy", {}, "folder_id", bad_values.UUIDS),
+    ("POST", "/folders", {"name": "a"}, "name", bad_values.NAMES),
+    ("POST", "/folders", {"name": "a"}, "parent_id", bad_values.UUIDS),
+    ("PATCH", f"/folders/{ID}", {}, "name", bad_values.NAMES),
+    ("PATCH", f"/folders/{ID}", {}, "parent_id", bad_values.UUIDS),
     ("POST", f"/uploads/{ID}/urls", {}, "part_numbers", bad_values.PART_NUMBERS),
     ("POST", "/shares", SHARE, "file_id", bad_values.UUIDS),
     ("POST", "/shares", SHARE, "permission", bad_values.PERMISSIONS),
@@ -59,6 +71,8 @@ REQUIRED = [
     ("POST", "/files/init-upload", {"size": 1}),
     ("POST", "/files/commit", COMMIT),
     ("PATCH", f"/files/{ID}", {"name": "b.txt"}),
+    ("POST", "/folders", {"name": "b"}),
+    ("PATCH", f"/folders/{ID}", {"name": "b"}),
     ("POST", "/shares", SHARE),
 ]
 """Endpoints with the members that they cannot do without."""
@@ -162,3 +176,15 @@ def test_all_that_is_wrong_is_named_at_once(owner: Client) -> None:
     assert_invalid(
         owner.post("/files/init-upload", body), "filename", "size", "content_type", "checksum"
     )
+
+
+@pytest.mark.once
+def test_what_unicode_calls_a_control_or_a_format_character_is_known_as_such() -> None:
+    refused = re.compile(f"[{fields.NOT_IN_NAMES}]")
+    invisible = re.compile(f"[{fields.INVISIBLE_IN_NAMES}]")
+    for character in map(chr, (*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE1000))):
+        category = unicodedata.category(character)
+        if category in ("Cc", "Zl", "Zp"):
+            assert refused.match(character), hex(ord(character))
+        elif (category == "Cf" or character.isspace()) and not refused.match(character):
+            assert invisible.match(character), hex(ord(character))

@@ -15,8 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from django.conf import settings
+from pytest_django.fixtures import Settings
 
 from files.models import Upload
+from files.services import pending
 from tests.support.client import (
     Answer,
     Client,
@@ -49,6 +51,25 @@ def test_nobody_may_begin_an_upload(anonymous: Client) -> None:
     assert_problem(init(anonymous), 401, "not-authenticated")
     # Also before the body is looked at.
     assert_problem(init(anonymous, size="?"), 401, "not-authenticated")
+
+
+def test_pending_uploads_of_a_user_are_limited(
+    owner: Client, stranger: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.PENDING_UPLOADS_MAX = 20
+    begun = [init(owner) for _ in range(20)]
+    assert [answer.status for answer in begun] == [201] * 20
+    refused = assert_problem(init(owner), 429, "too-many-uploads")
+    assert 86_000 < int(refused.headers["Retry-After"]) <= 87_300
+    assert_problem(init(owner, multipart=True), 429, "too-many-uploads")
+    assert init(stranger).status == 201
+    assert owner.delete(f"/uploads/{begun[0]['upload_id']}").status == 204
+    # What was counted is remembered for some seconds.
+    assert_problem(init(owner), 429, "too-many-uploads")
+    monkeypatch.setattr(pending, "_REFUSED_SECONDS", 0)
+    pending._allowances._of_user.clear()
+    assert init(owner).status == 201
+    assert_problem(init(owner), 429, "too-many-uploads")
 
 
 def test_another_persons_file_gets_no_new_version(owner: Client, stranger: Client) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from files.models import File
+from files.services.files import _SAMPLE
 from tests.support.client import FILE_MEMBERS, Answer, Client, assert_invalid, assert_problem
 from tests.support.rows import make_file
 
@@ -287,6 +288,12 @@ def found(client: Client, **query: str) -> Sequence[str]:
         ("é", ["Été"]),
         ("ÉTÉ", ["Été"]),
         ("日", ["日本語"]),
+        ("日本語", ["日本語"]),
+        ("日語本", []),
+        ("οδοσ", ["ΟΔΟΣ"]),
+        ("straße", ["STRASSE", "Straße"]),
+        ("STRASSE", ["STRASSE"]),
+        ("sure 100", []),
         ("nothing of it", []),
     ],
 )
@@ -300,9 +307,16 @@ def test_name_is_contained_in_any_case(owner: Client, part: str, expected: list[
         "it's",
         "Été",
         "日本語",
+        "ΟΔΟΣ",
+        "Straße",
+        "STRASSE",
         "a.b",
     ):
         make_file(owner.user, name)
+    assert found(owner, name=part) == sorted(expected)
+    # Among so many newer ones that these say nothing of which letters are rare.
+    for _ in range(_SAMPLE):
+        make_file(owner.user, "-")
     assert found(owner, name=part) == sorted(expected)
 
 

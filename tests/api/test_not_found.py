@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from files.api.urls import router
-from files.models import File, Share, Upload
-from tests.support.client import Answer, Client, assert_problem
+from files.models import File, Folder, Share, Upload
+from tests.support.client import Answer, Client, assert_problem, sha256
+from tests.support.folders import make_folder
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -22,14 +23,37 @@ for _url in router.urls:
         _verbs = {verb.upper() for verb in _view.actions}
         ROUTES.setdefault(str(_url.pattern), set()).update(_verbs)
 PATHS = sorted(ROUTES)
-QUERIES = ("", "?redirect=true", "?page_size=0")
-BODIES: list[Any] = [{}, {"name": "taken.txt"}, {"part_numbers": [1]}, {"unknown": 1}]
+QUERIES = ("", "?redirect=true", "?permanent=true", "?page_size=0")
+BODIES: list[Any] = [
+    {},
+    {"name": "taken.txt"},
+    {"part_numbers": [1]},
+    {"unknown": 1},
+    {"folder_id": None},
+    {"parent_id": None},
+]
+INTO: list[tuple[str, str, dict[str, Any]]] = [
+    ("POST", "/folders", {"name": "a", "parent_id": "{folder}"}),
+    ("PATCH", "/folders/{own folder}", {"parent_id": "{folder}"}),
+    ("GET", "/folders?parent_id={folder}", {}),
+    ("GET", "/folders?trashed=true&parent_id={folder}", {}),
+    ("POST", "/files/init-upload", {"filename": "a", "size": 1, "folder_id": "{folder}"}),
+    ("POST", "/files/commit", {"key": "{own key}", "size": 4, "folder_id": "{folder}"}),
+    ("PATCH", "/files/{own file}", {"folder_id": "{folder}"}),
+    ("POST", "/files/{own file}/copy", {"folder_id": "{folder}"}),
+    ("GET", "/files?folder_id={folder}", {}),
+    ("GET", "/files?within={folder}", {}),
+    ("GET", "/files?trashed=true&within={folder}", {}),
+]
+"""The calls that name a folder as a place, with what the caller owns."""
 
 
 def everything(owner: Client) -> dict[str, str]:
     """Make one of everything; return the ids by the first part of the path."""
-    file_id = owner.upload(b"mine")["fileId"]
+    folder_id = make_folder(owner, "mine")
+    file_id = owner.upload(b"mine", folder_id=folder_id)["fileId"]
     ids = {"files": file_id, "uploads": owner.init(b"mine", file_id=file_id)["upload_id"]}
+    ids["folders"] = folder_id
     shared = owner.post("/shares", {"file_id": file_id, "permission": "read"})
     return ids | {"shares": shared["id"]}
 
@@ -44,17 +68,22 @@ def shape(answer: Answer) -> tuple[int, dict[str, str], Any]:
 
 
 def rows() -> list[list[Any]]:
-    return [list(model.objects.values_list()) for model in (File, Upload, Share)]
+    tables: tuple[Any, ...] = (File, Folder, Upload, Share)
+    return [list(model.objects.values_list()) for model in tables]
 
 
 def test_the_paths_are_those_of_the_api() -> None:
     assert {
         "files/<uuid:pk>",
+        "files/<uuid:pk>/copy",
         "files/<uuid:pk>/download",
         "files/<uuid:pk>/restore",
         "files/<uuid:pk>/versions",
         "files/<uuid:pk>/versions/<int:number>",
         "files/<uuid:pk>/versions/<int:number>/download",
+        "files/<uuid:pk>/versions/<int:number>/restore",
+        "folders/<uuid:pk>",
+        "folders/<uuid:pk>/restore",
         "uploads/<uuid:pk>",
         "uploads/<uuid:pk>/urls",
         "shares/<uuid:pk>",
@@ -85,6 +114,27 @@ def test_another_persons_id_answers_as_one_that_never_was(
                 assert_problem(answer, 404, "not-found")
             not_found.add(verb)
     assert not_found >= ROUTES[path]
+    assert rows() == before
+
+
+def test_another_persons_folder_is_no_place(owner: Client, stranger: Client) -> None:
+    theirs = everything(owner)["folders"]
+    own = {
+        "own file": stranger.upload(b"own")["fileId"],
+        "own folder": make_folder(stranger, "own"),
+        "own key": stranger.put(b"next")["key"],
+    }
+    before = rows()
+    for method, path, members in INTO:
+        answers = []
+        for folder in (theirs, str(uuid.uuid4())):
+            ids = own | {"folder": folder}
+            body = {n: v.format(**ids) if isinstance(v, str) else v for n, v in members.items()}
+            if "key" in body:
+                body["checksum"] = sha256(b"next")
+            answers.append(stranger.call(method, path.format(**ids), body or None))
+        assert_problem(answers[0], 404, "not-found")
+        assert shape(answers[0]) == shape(answers[1]), (method, path)
     assert rows() == before
 
 

@@ -7,57 +7,30 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import get_resolver
 from pytest_django.fixtures import Settings
 
 from files import exceptions
 from files.models import Upload, User
 from remotedrive.http import problems
-from tests.support import wire
+from tests.support import schema, wire
 from tests.support.client import Answer, Client, assert_problem
+from tests.support.routes import routes
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-PATHS = [
-    "/files",
-    "/files/init-upload",
-    "/files/commit",
-    f"/files/{ID}",
-    f"/files/{ID}/restore",
-    f"/files/{ID}/download",
-    f"/files/{ID}/versions",
-    f"/files/{ID}/versions/1",
-    f"/files/{ID}/versions/1/download",
-    "/uploads",
-    f"/uploads/{ID}",
-    f"/uploads/{ID}/urls",
-    "/shares",
-    f"/shares/{ID}",
-    f"/shares/{ID}/events",
-    "/s/token",
-    "/s/token/download",
-    "/s/token/init-upload",
-    "/s/token/commit",
-]
+PUBLIC = ["/healthz", "/readyz", "/problems/invalid", "/schema", "/docs"]
+WORDS = {"id": ID, "number": "1", "token": "token", "code": "invalid"}
+PATHS = sorted({path.format(**WORDS) for path in schema.document()["paths"]} - set(PUBLIC))
 REDIRECTED = "/s/token/"
-PUBLIC = ["/healthz", "/readyz", "/problems/invalid"]
+PAGES = ["/", "/sign-in", "/sign-out", "/token"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 
 @pytest.mark.once
 def test_the_paths_tried_here_are_all_that_the_api_has() -> None:
-    def routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
-        for pattern in patterns:
-            route = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                yield from routes(pattern.url_patterns, route)
-            else:
-                yield route
-
-    known = {
-        route for route in routes(get_resolver().url_patterns) if not route.startswith("/admin")
-    }
+    known = {route for route in routes() if not route.startswith("/admin")}
     tried = set()
-    for path in [*PATHS, *PUBLIC, REDIRECTED]:
+    for path in [*PATHS, *PAGES, *PUBLIC, REDIRECTED]:
         tried.add("/" + get_resolver().resolve(path).route)
     assert tried == known
 
@@ -117,7 +90,6 @@ def test_a_titles_code_and_status_are_its_own() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "//",
         "/no/such",
         "/files/",

@@ -25,6 +25,13 @@ EVERYTHING = [
     ("GET", f"/files/{ID}/versions"),
     ("GET", f"/files/{ID}/versions/1"),
     ("GET", f"/files/{ID}/versions/1/download"),
+    ("POST", f"/files/{ID}/copy"),
+    ("POST", "/folders"),
+    ("GET", "/folders"),
+    ("GET", f"/folders/{ID}"),
+    ("PATCH", f"/folders/{ID}"),
+    ("DELETE", f"/folders/{ID}"),
+    ("POST", f"/folders/{ID}/restore"),
     ("GET", "/uploads"),
     ("GET", f"/uploads/{ID}"),
     ("DELETE", f"/uploads/{ID}"),
@@ -57,7 +64,7 @@ def test_a_repeated_query_parameter_is_refused_by_name(owner: Client) -> None:
         assert_invalid(owner.call(method, path + "?trashed=true&trashed=true", INIT), "trashed")
 
 
-@pytest.mark.parametrize("path", ["/files", "/uploads", f"/files/{ID}/versions"])
+@pytest.mark.parametrize("path", ["/files", "/folders", "/uploads", f"/files/{ID}/versions"])
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -103,7 +110,7 @@ AT = "2026-01-31T12:00:00+00:00"
 )
 def test_a_forged_cursor_is_refused(owner: Client, content: bytes) -> None:
     cursor = base64.urlsafe_b64encode(content).decode().rstrip("=")
-    for path in ("/files", "/uploads", "/shares"):
+    for path in ("/files", "/folders", "/uploads", "/shares"):
         assert_invalid(owner.get(f"{path}?cursor={cursor}"), "cursor")
 
 
@@ -114,6 +121,8 @@ def test_a_forged_cursor_is_refused(owner: Client, content: bytes) -> None:
         ("trashed", ["", "1", "True", "TRUE", "yes", "null"]),
         ("name", ["", "%00", "x" * 256]),
         ("content_type", ["", "image", "*/*", "*", "image/", "%00/a", "x/" + "y" * 254]),
+        ("folder_id", ["", "ROOT", "null", "x", "0" * 32, f"%20{ID}"]),
+        ("within", ["", "root", "null", "0" * 32]),
         ("created_after", ["", "yesterday", "2026-01-31", "2026-01-31T12:00:00", "1", "%00"]),
         ("created_after", ["2026-01-31 12", "2026-01-31T12:00:00 0", "2026-01-31T12:00:00 25:00"]),
         ("created_before", ["2026-02-30T00:00:00Z", "2026-01-31T25:00:00Z", "9999999999"]),
@@ -123,6 +132,12 @@ def test_a_forged_cursor_is_refused(owner: Client, content: bytes) -> None:
 def test_a_filter_that_cannot_be_is_refused(owner: Client, name: str, values: list[str]) -> None:
     for value in values:
         assert_invalid(owner.get(f"/files?{name}={value}"), name)
+
+
+def test_a_place_whose_folders_are_listed_must_be_one(owner: Client) -> None:
+    for value in ("", "ROOT", "null", "x", "0" * 32):
+        assert_invalid(owner.get(f"/folders?parent_id={value}"), "parent_id")
+    assert_invalid(owner.get("/folders?ordering=created_at"), "ordering")
 
 
 @pytest.mark.parametrize(

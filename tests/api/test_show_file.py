@@ -18,6 +18,7 @@ VERSION = {
     "integrity",
     "created_by",
     "created_at",
+    "purged_at",
 }
 
 
@@ -53,9 +54,9 @@ def test_a_file_is_shown_with_its_versions(owner: Client) -> None:
     assert {name: file[name] for name in expected} == expected
     assert all(version.keys() == VERSION for version in file["versions"])
     for shown, committed in zip(file["versions"], (second, first), strict=True):
-        for member in VERSION - {"created_by"}:
+        for member in VERSION - {"created_by", "purged_at"}:
             assert shown[member] == committed[member]
-        assert shown["created_by"] == {"user": "owner"}
+        assert (shown["created_by"], shown["purged_at"]) == ({"user": "owner"}, None)
 
 
 def test_at_most_the_newest_100_versions_are_shown(owner: Client) -> None:

@@ -29,6 +29,7 @@ MEMBERS = {
     "part_count",
     "created_at",
     "commit_by",
+    "folder_id",
     "fileId",
     "version",
 }

@@ -70,7 +70,8 @@ def test_one_version_is_shown_as_it_was_committed(owner: Client) -> None:
     assert shown.status == 200
     members = ("version", "key", "size", "content_type", "checksum", "integrity", "created_at")
     assert shown.json == {member: first[member] for member in members} | {
-        "created_by": {"user": "owner"}
+        "created_by": {"user": "owner"},
+        "purged_at": None,
     }
     assert shown.json == owner.get(f"/files/{file_id}/versions")["results"][1]
 

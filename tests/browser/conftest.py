@@ -93,3 +93,60 @@ def share(owner: RemoteClient) -> Callable[..., dict[str, Any]]:
         return dict(answer.json)
 
     return make
+
+
+PASSWORD = "correct horse"
+_SIGN_IN = (
+    "from files.models import User; user = User.of_subject({subject!r});"
+    "user.set_password('correct horse'); user.save();"
+    "from importlib import import_module; from django.conf import settings;"
+    "from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY;"
+    "session = import_module(settings.SESSION_ENGINE).SessionStore();"
+    "session[SESSION_KEY] = str(user.pk);"
+    "session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0];"
+    "session[HASH_SESSION_KEY] = user.get_session_auth_hash(); session.create();"
+    "print(session.session_key)"
+)
+
+
+def session_of(service: Server, subject: str = "owner") -> dict[str, Any]:
+    """Return Playwright's `storage_state` of a user, made if missing, who is signed in."""
+    script = _SIGN_IN.format(subject=subject)
+    key = service.manage("shell", "--no-imports", "-c", script).split()[-1]
+    cookie: dict[str, Any] = {"name": "sessionid", "value": key, "httpOnly": True}
+    cookie |= {"domain": "127.0.0.1", "path": "/", "sameSite": "Strict"}
+    return {"cookies": [cookie], "origins": []}
+
+
+@pytest.fixture(scope="module")
+def session(service: Server) -> dict[str, Any]:
+    return session_of(service)
+
+
+@pytest.fixture
+def drive(
+    visitor: Visitor, service: Server, session: dict[str, Any], owner: RemoteClient
+) -> Iterator[Callable[..., Page]]:
+    """Open the owner's drive, signed in and empty: `drive("#/trash", **options of the context)`."""
+    empty(owner)
+
+    def open_drive(address: str = "", **options: Any) -> Page:
+        cookie = session["cookies"][0]
+        page = visitor.open("about:blank", **options)
+        page.context.add_cookies([cookie])
+        page.goto(f"{service.url}/{address}")
+        expect(page.locator("#list:visible, #empty:visible")).to_have_count(1)
+        return page
+
+    yield open_drive
+    assert [said for said in visitor.complaints if "Failed to load resource" not in said] == []
+
+
+def empty(owner: RemoteClient) -> None:
+    """Purge all that the owner has."""
+    for listing in ("/folders?page_size=200", "/files?page_size=200"):
+        for row in owner.get(listing)["results"]:
+            assert owner.delete(f"{listing.split('?')[0]}/{row['id']}?permanent=true").status == 204
+    assert owner.delete("/files?trashed=true").status == 204
+    for upload in owner.get("/uploads?page_size=200")["results"]:
+        owner.delete(f"/uploads/{upload['upload_id']}")

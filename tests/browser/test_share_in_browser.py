@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from tests import settings as test_settings
 from tests.browser.conftest import Visitor
+from tests.browser.page import drop, limit_upload
 from tests.support.server import RemoteClient, Server
 
 pytestmark = pytest.mark.slow
@@ -33,42 +34,14 @@ WATCH_BAR = """() => {
 }"""
 FOCUSED = "document.activeElement.innerText || document.activeElement.id"
 OUTLINE = "getComputedStyle(document.activeElement.closest('#drop, button')).outlineStyle"
-HASH = """async (pieces) => {
-  const { Sha256 } = await import("/static/files/share.js");
-  return pieces.map((lengths) => {
-    const hash = new Sha256();
-    let next = 0;
-    for (const length of lengths) hash.update(Uint8Array.from({ length }, () => next++ % 251));
-    return hash.digest();
-  });
+HASH = """async (sizes) => {
+  const { hash } = await import("/static/files/common/hashing.js");
+  const read = [];
+  const bytes = (size) => Uint8Array.from({ length: size }, (_, index) => index % 251);
+  const hashes = await Promise.all(sizes.map((size) => hash(new Blob([bytes(size)]))));
+  await hash(new Blob([bytes(9_000_000)]), { onProgress: (count) => read.push(count) });
+  return [hashes, read];
 }"""
-PADDING = """async (lengths) => {
-  const { padding } = await import("/static/files/share.js");
-  return lengths.map((length) => [...padding(length)]);
-}"""
-
-
-def drop(page: Page, *files: Path) -> None:
-    """Drop files of the disk on the page, as a person does: trusted events of the browser's own."""
-    box = page.locator("#drop").bounding_box()
-    assert box is not None
-    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
-    at = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "data": data}
-    devtools = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        devtools.send("Input.dispatchDragEvent", {"type": kind, **at})
-
-
-def limit_upload(page: Page, bytes_per_second: int) -> None:
-    page.context.new_cdp_session(page).send(
-        "Network.emulateNetworkConditions",
-        {
-            "offline": False,
-            "latency": 0,
-            "downloadThroughput": -1,
-            "uploadThroughput": bytes_per_second,
-        },
-    )
 
 
 def download(page: Page) -> bytes:
@@ -96,7 +69,7 @@ def test_30_mb_dropped_on_a_write_share_arrive_byte_for_byte(
     page = visitor.open(shared["url"])
     page.evaluate(WATCH_BAR)
     limit_upload(page, 20 * MIB)
-    drop(page, dropped)
+    drop(page, page.locator("#drop"), dropped)
     status(page).to_have_text("Done. Your file is now version 2.")
     assert page.inner_text("#version") == "2"
     assert page.inner_text("#size") == "30.0\xa0MB"
@@ -181,9 +154,9 @@ def test_only_one_file_is_taken_and_no_folder(
         (tmp_path / name).write_text(name)
     shared = share(b"first version", "write")
     page = visitor.open(shared["url"])
-    drop(page, tmp_path / "one", tmp_path / "two")
+    drop(page, page.locator("#drop"), tmp_path / "one", tmp_path / "two")
     status(page).to_have_text("One file at a time, please.")
-    drop(page, folder)
+    drop(page, page.locator("#drop"), folder)
     status(page).to_contain_text("The file cannot be read.")
     assert owner.get(f"/files/{shared['file_id']}")["version"] == 1
 
@@ -355,28 +328,14 @@ def test_a_phone_shows_all_of_it_in_light_and_dark_without_scrolling_sideways(
 
 
 @pytest.mark.once
-def test_the_browsers_sha_256_is_that_of_the_standard(visitor: Visitor, share: Share) -> None:
+def test_the_workers_sha_256_is_that_of_the_standard(visitor: Visitor, share: Share) -> None:
     page = visitor.open(share(b"first", "write")["url"])
-    pieces = [[length] for length in range(200)]
-    pieces += [[63, 1, 1], [1] * 130, [64, 0, 64, 55], [100, 28, 128, 3], [1_000_000]]
-    expected = []
-    for lengths in pieces:
-        data = bytes(index % 251 for index in range(sum(lengths)))
-        expected.append(hashlib.sha256(data).hexdigest())
-    assert page.evaluate(HASH, pieces) == expected
-
-
-@pytest.mark.once
-def test_the_length_of_a_file_that_is_hashed_may_need_more_than_32_bits(
-    visitor: Visitor, share: Share
-) -> None:
-    page = visitor.open(share(b"first", "write")["url"])
-    lengths = [0, 55, 56, 63, 64, (1 << 29) - 1, 1 << 29, (5 << 30) - 7, 5 << 30]
-    for length, padding in zip(lengths, page.evaluate(PADDING, lengths), strict=True):
-        assert (length + len(padding)) % 64 == 0
-        assert len(padding) <= 72
-        zeros = bytes(len(padding) - 9)
-        assert bytes(padding) == b"\x80" + zeros + (8 * length).to_bytes(8, "big")
+    sizes = [0, 1, 55, 56, 64, 4 * MIB - 1, 4 * MIB, 4 * MIB + 1]
+    contents = [bytes(index % 251 for index in range(size)) for size in sizes]
+    hashes, read = page.evaluate(HASH, sizes)
+    assert hashes == [f"sha256:{hashlib.sha256(content).hexdigest()}" for content in contents]
+    assert read == [4 * MIB, 8 * MIB, 9_000_000]
+    assert visitor.complaints == []
 
 
 def test_a_link_with_what_mail_programs_add_and_a_slash_opens_the_page(
@@ -389,7 +348,7 @@ def test_a_link_with_what_mail_programs_add_and_a_slash_opens_the_page(
 
 
 def test_an_unknown_address_is_a_page(visitor: Visitor, service: Server) -> None:
-    for path in ("/", "/s/", "/s/a/b"):
+    for path in ("/nowhere", "/s/", "/s/a/b"):
         page = visitor.open(service.url + path)
         expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
 

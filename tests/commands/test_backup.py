@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from files.management.progress import total_size
@@ -34,6 +35,28 @@ def test_every_version_is_copied_under_its_key(
     status, said = back_up(folder)
     assert (status, said.startswith(BACKED_UP.format(4, 4, 0))) == (0, True), said
     assert files_in(folder) == files | {trashed["key"]: b"in the trash"}
+
+
+def test_purged_bytes_are_copied_as_long_as_they_are_there(owner: Client, folder: Path) -> None:
+    first = owner.upload(b"first")
+    second = owner.upload(b"second", file_id=first["fileId"])
+    file = owner.upload(b"file")
+    owner.delete(f"/files/{first['fileId']}/versions/1")
+    owner.delete(f"/files/{file['fileId']}?permanent=true")
+    # The bytes of one are gone, and its row does not say so yet.
+    pinned = FileVersion.objects.get(key=file["key"])
+    make_s3().delete_object(Bucket=bucket(), Key=pinned.key, VersionId=pinned.store_version_id)
+    assert back_up(folder)[0] == 0
+    assert files_in(folder) == {first["key"]: b"first", second["key"]: b"second"}
+    FileVersion.objects.exclude(key=second["key"]).update(collected_at=timezone.now())
+    assert back_up(folder)[1].startswith(BACKED_UP.format(1, 0, 1))
+
+
+def test_versions_that_share_their_bytes_have_one_copy(owner: Client, folder: Path) -> None:
+    first = owner.upload(b"first")
+    owner.post(f"/files/{first['fileId']}/versions/1/restore")
+    assert back_up(folder)[1].startswith(BACKED_UP.format(2, 1, 1))
+    assert files_in(folder) == {first["key"]: b"first"}
 
 
 def test_every_version_is_copied_however_few_are_fetched_at_a_time(

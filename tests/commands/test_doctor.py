@@ -167,7 +167,7 @@ def test_what_was_made_is_removed_when_it_is_stopped_in_the_middle(
     s3: Any, settings: Settings
 ) -> None:
     config = StoreConfig.from_settings()
-    with closing(Doctor(config, origin="https://example.org").run()) as findings:
+    with closing(Doctor(config, origins=["https://example.org"]).run()) as findings:
         for finding in findings:
             if finding.name == "pinned":
                 break

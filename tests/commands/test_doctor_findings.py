@@ -200,3 +200,17 @@ def test_a_store_that_does_not_let_pages_upload_is_worth_a_note(
     proxy.answer(f"HTTP/1.1 {answer}\r\n\r\n".encode(), only=b"OPTIONS")
     report = doctor("--json", only="CORS")
     assert (report.status, report.findings["CORS"].status) == (0, status)
+
+
+def test_the_store_must_let_pages_of_every_allowed_origin_upload(
+    proxy: TcpProxy, settings: Settings
+) -> None:
+    settings.MINIO_PUBLIC_ENDPOINT = proxy.endpoint
+    settings.PUBLIC_URL = "https://drive.example"
+    settings.CORS_ALLOWED_ORIGINS = ["https://uploads.example"]
+    allowed = "Origin: https://drive.example\r\nAccess-Control-Allow-Methods: PUT"
+    headers = f"Access-Control-Allow-{allowed}\r\nAccess-Control-Allow-Headers: *"
+    proxy.answer(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode(), only=b"OPTIONS")
+    found = doctor("--json", only="CORS").findings["CORS"]
+    assert found.status == "note"
+    assert found.detail.startswith("pages of https://uploads.example may not PUT")

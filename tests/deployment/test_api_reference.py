@@ -11,13 +11,24 @@ import pytest
 from django.urls import URLPattern
 from rest_framework import serializers
 
-from files.api import pagination, share_serializers, urls
+from files.api import (
+    change_serializers,
+    folder_serializers,
+    pagination,
+    share_serializers,
+    upload_serializers,
+    urls,
+)
 from files.api import serializers as api_serializers
+from files.api.share_views import PASSWORD_ERRORS
+from files.api.views import COMMIT_ERRORS
 from remotedrive.http import problems
 
 PAGE = (Path(__file__).resolve().parents[2] / "docx" / "api.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### ([A-Z]+ /\S*)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
 ROW = re.compile(r"^\| `([a-z-]+)` \| (\d{3}) \| (.+) \|$", re.MULTILINE)
+ABOUT = {"/schema"}
+"""What the section about the service has."""
 
 pytestmark = pytest.mark.once
 
@@ -31,7 +42,7 @@ def endpoints() -> dict[str, tuple[Any, str]]:
         path = re.sub(r"<(?:\w+:)?(?:pk)>", "{id}", f"/{pattern.pattern}")
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)
         for method, action in actions.items():
-            if method != "head":
+            if method != "head" and path not in ABOUT:
                 found[f"{method.upper()} {path}"] = (pattern.callback, action)
     return found
 
@@ -40,7 +51,13 @@ ENDPOINTS = endpoints()
 FIELDS = sorted(
     {
         (kind.__name__, name)
-        for module in (api_serializers, share_serializers, pagination)
+        for module in (
+            api_serializers,
+            change_serializers,
+            folder_serializers,
+            share_serializers,
+            pagination,
+        )
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, serializers.BaseSerializer)
         for name in getattr(kind, "_declared_fields", {})
@@ -71,15 +88,32 @@ def test_the_query_parameters_of_an_endpoint_are_named(endpoint: str) -> None:
 def test_the_members_of_a_body_are_named(endpoint: str) -> None:
     view, action = ENDPOINTS[endpoint]
     source = inspect.getsource(getattr(view.cls, action))
-    for kind in re.findall(r"validated\((\w+Request)", source):
-        serializer = getattr(api_serializers, kind, None) or getattr(share_serializers, kind)
-        for name in serializer().fields:
-            assert f"`{name}`" in SECTIONS[endpoint], name
+    body = getattr(view.cls, action).operation.body
+    # What the operation says is what the view checks.
+    assert re.findall(r"validated\((\w+Request)", source) == ([body.__name__] if body else [])
+    for name in body().fields if body else ():
+        assert f"`{name}`" in SECTIONS[endpoint], name
 
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS)
 def test_every_member_of_a_serializer_is_named(kind: str, name: str) -> None:
     assert re.search(rf"[`\"{{ ]{name}[`\",: }}]", PAGE), kind
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_problems_of_an_endpoint_are_named(endpoint: str) -> None:
+    view, action = ENDPOINTS[endpoint]
+    operation = getattr(view.cls, action).operation
+    section = SECTIONS[endpoint]
+    said = re.search(r"problems\b.*", section, re.IGNORECASE | re.DOTALL)
+    named = set(re.findall(r"`([a-z-]+)`", said[0] if said else "")) & problems.CATALOGUE.keys()
+    named -= {"invalid", "unavailable"}
+    declared = {error.code for error in operation.problems}
+    if endpoint.split()[1].startswith("/s/"):
+        declared -= {error.code for error in PASSWORD_ERRORS}
+    if "as [commit]" in section and "roblems as" in section:
+        declared -= {error.code for error in COMMIT_ERRORS}
+    assert named == declared
 
 
 def test_the_table_of_problems_is_the_catalogue() -> None:
@@ -92,8 +126,9 @@ def test_the_table_of_problems_is_the_catalogue() -> None:
     ("name", "serializer"),
     [
         ("file", api_serializers.FileSerializer),
+        ("folder", folder_serializers.FolderSerializer),
         ("version", api_serializers.FileVersionSerializer),
-        ("upload", api_serializers.UploadSerializer),
+        ("upload", upload_serializers.UploadSerializer),
         ("share", share_serializers.ShareSerializer),
     ],
 )

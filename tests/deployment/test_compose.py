@@ -24,7 +24,7 @@ SECRETS = sorted(
     set(re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|ACCESS_KEY|TOKEN)\w*)", COMPOSE))
     - {"JWT_SECRET_OLD"}  # used only while the other one is changed
 )
-OURS = ("setup", "api", "tools")
+OURS = ("setup", "api", "collector", "tools")
 
 pytestmark = pytest.mark.once
 
@@ -80,7 +80,7 @@ def test_every_service_that_stays_has_a_health_check() -> None:
         for name, each in SERVICES.items()
         if name != "api" and "test" not in each.get("healthcheck", {})
     }
-    assert without == {"setup", "tools"}
+    assert without == {"setup", "collector", "tools"}
     assert "healthcheck" not in SERVICES["api"]
     check = last_stage().partition("\nHEALTHCHECK ")[2].partition("\nCMD")[0]
     assert "http://127.0.0.1:8000/healthz" in check
@@ -97,13 +97,14 @@ def test_each_service_waits_for_what_it_needs() -> None:
         "minio": {},
         "setup": servers,
         "api": servers | {"setup": "service_completed_successfully"},
+        "collector": servers | {"setup": "service_completed_successfully"},
         "tools": servers,
         "proxy": {"api": "service_healthy"},
     }
 
 
 def test_what_serves_is_started_again_keeps_its_data_and_ends_in_peace() -> None:
-    for name in ("postgres", "minio", "api", "proxy"):
+    for name in ("postgres", "minio", "api", "collector", "proxy"):
         assert SERVICES[name]["restart"] == "unless-stopped"
         assert "stop_grace_period" in SERVICES[name]
     volumes = {

@@ -54,7 +54,7 @@ def test_it_passes_the_smoke_script_and_again_after_all_of_it_was_killed(project
     said = project.do(SMOKE_WITH_NEW_TOKEN, BASE_URL=project.url)
     assert "every byte the same" in said
     (first,) = files_of_alice(project)
-    assert set(pids(project)) == {"postgres", "minio", "api"}
+    assert set(pids(project)) == {"postgres", "minio", "api", "collector"}
 
     project.do("docker compose kill")
     assert pids(project) == {}
@@ -95,7 +95,7 @@ def test_a_new_setting_reaches_what_it_concerns_and_restarts_nothing_else(
     project.configure("WEB_CONCURRENCY=3")
     project.do("docker compose up -d --wait")
     after = pids(project)
-    assert {name for name in after if after[name] != before[name]} == {"api"}
+    assert {name for name in after if after[name] != before[name]} == {"api", "collector"}
     children = Path(f"/proc/{after['api']}/task/{after['api']}/children").read_text().split()
     assert len(children) >= 3
 
@@ -157,7 +157,7 @@ def test_in_the_foreground_sigterm_ends_all_of_it() -> None:
             if line == "api: healthy\n":
                 break
         running = pids(project)
-        assert set(running) == {"postgres", "minio", "api"}, "".join(said)
+        assert set(running) == {"postgres", "minio", "api", "collector"}, "".join(said)
         up.send_signal(signal.SIGTERM)
         up.communicate(timeout=SECONDS)
         assert up.returncode == 0

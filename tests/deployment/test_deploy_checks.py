@@ -113,12 +113,12 @@ def test_a_right_deployment_gets_no_warning(codes: Codes) -> None:
         ),
         pytest.param(
             {"PUBLIC_URL": ""},
-            ["files.W004", "security.W004", "security.W012", "security.W016"],
+            ["files.W004", "security.W004", "security.W010"],
             id="no public URL",
         ),
         pytest.param(
             {"PUBLIC_URL": "http://drive.example"},
-            ["files.W005", "security.W004", "security.W012", "security.W016"],
+            ["files.W005", "security.W004", "security.W010"],
             id="a public URL without https",
         ),
         pytest.param({"HSTS_SECONDS": "0"}, ["security.W004"], id="no HSTS"),

@@ -5,7 +5,6 @@ Its store has another host name, and no secret may arrive there.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.support.documents import commands
 from tests.support.object_store import address
 from tests.support.process import ROOT
 from tests.support.server import Server, running
@@ -38,14 +38,6 @@ def server(elsewhere: TcpProxy, tmp_path: Path) -> Iterator[Server]:
     endpoint = f"http://localhost:{urlsplit(elsewhere.endpoint).port}"
     with running(tmp_path, MINIO_PUBLIC_ENDPOINT=endpoint) as server:
         yield server
-
-
-def commands(page: str, *headings: str) -> str:
-    """Return the shell commands of a page, or of the sections with these headings."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    sections = [text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0] for heading in headings]
-    blocks = re.findall(r"^( *)```sh\n(.*?)^ *```", "\n".join(sections) or text, re.M | re.S)
-    return "".join(re.sub(f"^{indent}", "", block, flags=re.M) for indent, block in blocks)
 
 
 def test_no_documented_command_hands_a_secret_to_the_stores_host(

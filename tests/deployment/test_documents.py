@@ -25,7 +25,9 @@ TRACKED = [
 PAGES = [path for path in TRACKED if path.suffix == ".md"]
 _TEXTS = (".py", ".sh", ".yml", ".yaml", ".toml", ".ps1", ".css", ".js", "")
 SOURCES = [path for path in TRACKED if path.suffix in _TEXTS and path.parent.name != "migrations"]
-_FOLDERS = r"(?:\.ci|docx|deploy|files|remotedrive|embedded_store|scripts|tests|benchmarks)"
+_FOLDERS = (
+    r"(?:\.ci|docx|deploy|files|remotedrive|embedded_store|scripts|tests|benchmarks|examples)"
+)
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 _PATH = re.compile(rf"(?<![\w./-]){_FOLDERS}/[\w./-]*\w")
 

@@ -47,7 +47,9 @@ def children(pid: int) -> dict[str, int]:
     found = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         arguments = Path(f"/proc/{child}/cmdline").read_text()
-        found["store" if "embedded_store" in arguments else "service"] = int(child)
+        names = {"embedded_store": "store", "collect_garbage": "collector"}
+        name = next((each for part, each in names.items() if part in arguments), "service")
+        found[name] = int(child)
     return found
 
 
@@ -102,7 +104,8 @@ def test_a_run_passes_the_smoke_script_and_the_next_one_keeps_its_secrets(run: R
 
     process = run.start(JWT_ISSUER="https://issuer.example")
     banner = run.read_banner()
-    assert f"http://127.0.0.1:{run.port}" in banner
+    here, password = f"http://127.0.0.1:{run.port}", first["ALICE_PASSWORD"]
+    assert f"Open {here} and sign in as alice with the password {password}\n" in banner
     second = read_env_file(run.data / "env")
     assert second == first | {"JWT_ISSUER": "https://issuer.example"}
     process.terminate()
@@ -131,8 +134,8 @@ def test_ctrl_c_at_the_terminal_ends_the_service_before_the_store(run: Run) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["store", "service"])
-def test_when_one_of_them_dies_the_other_is_ended_and_it_says_so(run: Run, victim: str) -> None:
+@pytest.mark.parametrize("victim", ["store", "service", "collector"])
+def test_when_one_of_them_dies_the_others_are_ended_and_it_says_so(run: Run, victim: str) -> None:
     process = run.start("--workers", "2" if victim == "service" else "1")
     run.read_banner()
     os.kill(children(process.pid)[victim], signal.SIGKILL)
@@ -158,7 +161,7 @@ def test_with_another_store_named_none_is_started_and_its_keys_are_not_invented(
     assert process.returncode == 1
     assert said == "MINIO_ACCESS_KEY is not set\n"
     written = read_env_file(run.data / "env")
-    assert set(written) == {"SECRET_KEY", "JWT_SECRET", "MINIO_ENDPOINT"}
+    assert set(written) == {"SECRET_KEY", "JWT_SECRET", "ALICE_PASSWORD", "MINIO_ENDPOINT"}
 
 
 def test_the_env_file_names_every_setting_that_another_terminal_needs() -> None:

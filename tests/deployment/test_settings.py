@@ -21,6 +21,12 @@ INTEGERS = {
     "UPLOAD_GRACE": (0, 31_536_000),
     "MAX_FILE_SIZE": (1, 5 << 40),
     "COMMIT_READ_MAX": (0, 1 << 30),
+    "TRASH_DAYS": (0, 36_500),
+    "KEEP_VERSIONS": (0, 1_000_000),
+    "GC_DELAY": (0, 31_536_000),
+    "CLOCK_SKEW": (0, 86_400),
+    "UPLOAD_HISTORY_DAYS": (1, 36_500),
+    "CHANGES_DAYS": (1, 36_500),
     "THREADS": (2, 256),
 }
 SECRETS = [
@@ -104,6 +110,15 @@ def test_a_number_out_of_its_bounds_or_none_at_all_stops_the_start(load: Load, n
         refused(load, name, text)
 
 
+def test_a_quota_is_a_size_or_none_at_all(load: Load) -> None:
+    assert load()["DEFAULT_QUOTA"] is None
+    sizes = {"0": 0, "1000": 1000, "20GiB": 20 << 30, "500MB": 500_000_000}
+    for text, size in sizes.items():
+        assert load(DEFAULT_QUOTA=text)["DEFAULT_QUOTA"] == size
+    for text in ("none", "-1", "1.5GiB", "20 gigabytes of it all", "9" * 30):
+        refused(load, "DEFAULT_QUOTA", text)
+
+
 @pytest.mark.parametrize("name", ["DEBUG", "JWT_CREATE_USERS"])
 def test_a_switch_is_true_or_false_and_nothing_else(load: Load, name: str) -> None:
     for text in ("true", "True", "1", "yes", "ON"):
@@ -160,6 +175,16 @@ def test_trusted_proxies_are_addresses_and_networks(load: Load) -> None:
         refused(load, "TRUSTED_PROXIES", text)
     for everyone in ("0.0.0.0/0", "::/0"):
         refused(load, "TRUSTED_PROXIES", everyone)
+
+
+def test_no_other_origin_may_call_the_api_unless_it_is_named(load: Load) -> None:
+    assert load()["CORS_ALLOWED_ORIGINS"] == []
+    assert not [name for name in load()["MIDDLEWARE"] if "cors" in name]
+    given = "http://localhost:3000, HTTPS://Uploads.example:443/"
+    expected = ["http://localhost:3000", "https://uploads.example"]
+    assert load(CORS_ORIGINS=given)["CORS_ALLOWED_ORIGINS"] == expected
+    for text in ("*", "null", "uploads.example", "https://*.example", "https://a.example/b", ","):
+        refused(load, "CORS_ORIGINS", text)
 
 
 def test_an_https_address_asks_for_https_everywhere(load: Load) -> None:
@@ -229,7 +254,7 @@ def test_postgresql_gets_its_time_limits_and_keeps_what_the_url_says(
     assert database["OPTIONS"]["connect_timeout"] == 2
     assert "statement_timeout" in database["OPTIONS"]["options"]
     assert database["CONN_MAX_AGE"] is None
-    assert database["CONN_HEALTH_CHECKS"] is True
+    assert database["ENGINE"] == "remotedrive.database.postgresql"
 
 
 def test_a_data_folder_that_cannot_be_stops_the_start(load: Load, tmp_path: Path) -> None:

@@ -42,6 +42,26 @@ def test_a_changed_signature_is_refused(shared_store: Store, key: str) -> None:
     assert shared_store.get(key).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        *(("tagging", 200), ("acl", 200), ("location", 200), ("versioning", 200)),
+        *(("object-lock", 404), ("logging", 400), ("uploads", 400)),
+        *(("policy", 501), ("torrent", 501), ("restore", 501), ("website", 501), ("cors", 501)),
+    ],
+)
+def test_a_subresource_is_answered_only_with_a_right_signature(
+    shared_store: Store, key: str, name: str, status: int
+) -> None:
+    shared_store.put(key, BODY)
+    signed = HTTP.get(shared_store.presign("GET", key, query={name: ""}))
+    assert signed.status_code == status
+    for method in ("GET", "PUT", "POST", "DELETE", "PATCH"):
+        added = HTTP.request(method, f"{shared_store.presign(method, key)}&{name}")
+        assert (added.status_code, code(added)) == (403, "SignatureDoesNotMatch")
+    assert shared_store.get(key).content == BODY
+
+
 @pytest.mark.parametrize("body", [BODY[:-1], BODY + b"!", b""])
 def test_a_body_of_another_length_than_signed_is_refused(
     shared_store: Store, key: str, body: bytes

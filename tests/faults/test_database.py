@@ -59,7 +59,7 @@ import json, sys
 import django
 django.setup()
 from django.test import Client
-from files.management.commands.mint_jwt import mint
+from files.services.tokens import mint
 client = Client(raise_request_exception=False)
 token = {"Authorization": "Bearer " + mint(subject="owner", ttl=60)}
 session = {"Cookie": "sessionid=abcdefghijklmnopqrstuvwxyz012345"}

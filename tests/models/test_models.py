@@ -11,10 +11,32 @@ from django.db import DatabaseError, IntegrityError, connection, models, transac
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from files.models import File, FileVersion, Share, ShareEvent, Upload, User
+from files.models import (
+    Change,
+    File,
+    FileVersion,
+    Folder,
+    Share,
+    ShareEvent,
+    SweptDay,
+    Upload,
+    User,
+    WrongPasswords,
+)
 from tests.support.client import sha256
 
-TABLES: list[type[models.Model]] = [User, File, FileVersion, Upload, Share, ShareEvent]
+TABLES: list[type[models.Model]] = [
+    User,
+    File,
+    FileVersion,
+    Folder,
+    Upload,
+    Share,
+    ShareEvent,
+    WrongPasswords,
+    SweptDay,
+    Change,
+]
 COMMON: dict[str, Any] = {"size": 1, "content_type": "a/b", "checksum": sha256(b"")}
 
 
@@ -39,10 +61,22 @@ class Rows:
         values = {"key": uuid.uuid4().hex, "filename": "a", "commit_by": timezone.now()}
         return Upload(**({"user": self.user} | COMMON | values | changes))
 
+    def folder(self, **changes: Any) -> Folder:
+        return Folder(**({"user": self.user, "name": "a"} | changes))
+
+    def change(self, **changes: Any) -> Change:
+        values = {"seq": 1, "kind": "file-created", "file_id": self.saved_file.pk}
+        return Change(**({"user": self.user} | values | changes))
+
     def share(self, **changes: Any) -> Share:
         values: dict[str, Any] = {"file": self.saved_file, "created_by": self.user}
         values |= {"token_digest": uuid.uuid4().hex, "permission": "read"}
         return Share(**(values | changes))
+
+    def saved_folder(self, **changes: Any) -> Folder:
+        folder = self.folder(**changes)
+        folder.save()
+        return folder
 
     def saved_version(self, **changes: Any) -> FileVersion:
         version = self.version(**changes)
@@ -60,7 +94,29 @@ def rows(db: None) -> Rows:
     return Rows()
 
 
+def owner_with(**changes: Any) -> User:
+    return User(username="another", subject="another", **changes)
+
+
 VIOLATIONS: dict[str, Any] = {
+    "users_quota_min": lambda rows: [owner_with(quota_bytes=-1)],
+    "users_used_min": lambda rows: [owner_with(bytes_used=-1)],
+    "users_reserved_min": lambda rows: [owner_with(bytes_reserved=-1)],
+    "users_change_seq_min": lambda rows: [owner_with(change_seq=-1)],
+    "changes_number": lambda rows: [rows.change(), rows.change()],
+    "changes_seq_min": lambda rows: [rows.change(seq=0)],
+    "changes_one_subject": lambda rows: [rows.change(folder_id=uuid.uuid4())],
+    "changes_one_maker": lambda rows: [rows.change(by_user=rows.user, by_share_id=uuid.uuid4())],
+    "files_purged_not_present": lambda rows: [rows.file(purged_at=timezone.now())],
+    "files_trashed_with_not_present": lambda rows: [rows.file(trashed_with=uuid.uuid4())],
+    "folders_name": lambda rows: [
+        parent := rows.folder(),
+        rows.folder(parent=parent),
+        rows.folder(parent=parent),
+    ],
+    "folders_name_at_top": lambda rows: [rows.folder(), rows.folder()],
+    "folders_purged_not_present": lambda rows: [rows.folder(purged_at=timezone.now())],
+    "folders_trashed_with_not_present": lambda rows: [rows.folder(trashed_with=uuid.uuid4())],
     "files_version_min": lambda rows: [rows.file(version_current=0)],
     "files_size_min": lambda rows: [rows.file(size=-1)],
     "files_integrity": lambda rows: [rows.file(integrity="hoped")],
@@ -79,6 +135,10 @@ VIOLATIONS: dict[str, Any] = {
     "shares_permission": lambda rows: [rows.share(permission="admin")],
     "shares_max_downloads_min": lambda rows: [rows.share(max_downloads=0)],
     "shares_downloads_within": lambda rows: [rows.share(max_downloads=1, download_count=2)],
+    "wrong_passwords_one_count": lambda rows: [
+        WrongPasswords(subject="sign-in", address="*", since=timezone.now(), count=count)
+        for count in (1, 2)
+    ],
 }
 """A constraint's name, and rows that the last of breaks it."""
 
@@ -110,12 +170,23 @@ def test_good_rows_are_taken(rows: Rows) -> None:
     good: list[models.Model] = [
         rows.file(size=0),
         rows.version(version=2, created_by=None, share=share),
+        rows.version(version=3, key=version.key),
+        rows.file(deleted_at=timezone.now(), purged_at=timezone.now()),
+        owner_with(quota_bytes=0, bytes_used=0, bytes_reserved=0),
         rows.upload(state="committed", file_version=version),
         rows.upload(multipart_id="m", part_size=1),
         rows.upload(idempotency_key="same"),
         rows.upload(idempotency_key="same", user=User.objects.create_user("other")),
         rows.upload(),
         rows.share(max_downloads=1, download_count=1),
+        folder := rows.folder(),
+        rows.folder(parent=folder),
+        rows.folder(parent=folder, name="b"),
+        rows.folder(parent=folder, deleted_at=timezone.now(), trashed_with=folder.pk),
+        rows.folder(deleted_at=timezone.now(), purged_at=timezone.now()),
+        rows.folder(user=User.objects.create_user("third")),
+        rows.file(folder=folder),
+        rows.upload(folder=folder),
     ]
     for row in good:
         row.save(force_insert=True)
@@ -135,7 +206,6 @@ def test_what_must_be_unique_is(rows: Rows) -> None:
     version, share = rows.saved_version(), rows.saved_share()
     upload = rows.upload(state="committed", file_version=version)
     upload.save()
-    refused(rows.version(version=2, key=version.key))
     refused(rows.upload(key=upload.key))
     refused(rows.upload(state="committed", file_version=version))
     refused(rows.share(token_digest=share.token_digest))
@@ -163,8 +233,11 @@ def test_a_size_that_has_no_64_bits_is_refused(rows: Rows) -> None:
 def test_nothing_that_something_rests_on_can_be_deleted(rows: Rows) -> None:
     version, share = rows.saved_version(), rows.saved_share()
     rows.upload(state="committed", file_version=version, share=share).save()
+    parent, folder = rows.saved_folder(), rows.saved_folder(name="b")
+    rows.folder(parent=parent).save()
+    rows.file(folder=folder).save()
     ShareEvent.objects.create(share=share, what="committed")
-    for row in (rows.user, rows.saved_file, version, share):
+    for row in (rows.user, rows.saved_file, version, share, parent, folder):
         with pytest.raises(ProtectedError):
             row.delete()
     assert User.objects.filter(pk=rows.user.pk).exists()
@@ -194,7 +267,10 @@ def test_ids_sort_by_the_time_that_they_were_made(rows: Rows) -> None:
 
 def test_the_tables_have_the_names_of_the_design() -> None:
     names = {table._meta.db_table for table in TABLES}
-    assert names == {"users", "files", "file_versions", "uploads", "shares", "share_events"}
+    assert names == {
+        *("users", "files", "file_versions", "uploads", "shares", "share_events"),
+        *("wrong_passwords", "swept_days", "changes", "folders"),
+    }
 
 
 def test_a_users_subject_is_its_name_where_none_is_given(db: None) -> None:

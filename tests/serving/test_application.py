@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
 
 from remotedrive.serving import application
-from tests.support.asgi_server import Server, read_answer, running
+from tests.support.asgi_server import SECURITY_HEADERS, Server, read_answer, running
 from tests.support.process import ROOT, wait_for
 
 LIMIT = 64 * 1024
@@ -123,6 +124,29 @@ def test_every_cookie_gets_its_own_header(client: httpx.Client) -> None:
         "one=1; Path=/",
         "two=2; HttpOnly; Path=/",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "size"),
+    [
+        ("GET", "/echo", 0),
+        ("GET", "/healthz", 0),
+        ("HEAD", "/healthz", 0),
+        ("GET", "/%00", 0),
+        ("GET", "/fail", 0),
+        ("POST", "/echo", LIMIT + 1),
+    ],
+)
+def test_every_answer_has_each_security_header_once(
+    client: httpx.Client, method: str, path: str, size: int
+) -> None:
+    origin = {"Origin": "https://elsewhere.example"}
+    headers = client.request(method, path, content=b"x" * size, headers=origin).headers
+    policy = "no-referrer" if headers["content-type"] == PROBLEM else "same-origin"
+    for name, value in (SECURITY_HEADERS | {"referrer-policy": policy}).items():
+        assert headers.get_list(name) == [value]
+    assert "strict-transport-security" not in headers
+    assert not [name for name in headers if name.startswith("access-control-")]
 
 
 def test_head_answers_as_get_without_the_body(server: Server, client: httpx.Client) -> None:
@@ -293,6 +317,16 @@ def test_a_request_whose_client_left_while_it_ran_is_run_to_its_end(server: Serv
     server.hang("gone").close()
     server.release("gone")
     wait_for(lambda: "GET /hang/gone 200" in server.log())
+
+
+def test_requests_that_hang_leave_the_other_threads_to_others(tmp_path: Path) -> None:
+    with running(tmp_path, THREADS="8") as server, ExitStack() as stack:
+        names = [str(number) for number in range(7)]
+        hanging = [stack.enter_context(server.hang(name)) for name in names]
+        assert server.client.get("/echo").status_code == 200
+        for name in names:
+            server.release(name)
+        assert [read_answer(connection)[0] for connection in hanging] == [200] * 7
 
 
 # Time

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from remotedrive.serving.protocol import HEAD_BYTES_MAX, HEAD_SECONDS
-from tests.support.asgi_server import Server, read_answer, running
+from tests.support.asgi_server import SECURITY_HEADERS, Server, read_answer, running
 from tests.support.process import wait_for
 
 KEPT = b"GET /echo HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -52,6 +52,7 @@ def refusal(connection: socket.socket) -> tuple[int, str]:
     status, headers, body = read_answer(connection)
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
+    assert headers.items() >= (SECURITY_HEADERS | {"referrer-policy": "no-referrer"}).items()
     problem = json.loads(body)
     assert problem["request_id"] == headers["x-request-id"]
     assert is_closed(connection, 5)
@@ -84,6 +85,30 @@ def test_a_url_that_is_too_long_is_answered_431(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         assert refusal(connection) == (431, "headers-too-large")
+
+
+@pytest.mark.parametrize("path", [b"/echo", b"/healthz"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"HTTP/1.1\r\n",
+        b"HTTP/1.1\r\nHost: 127.0.0.1\r\nhost: 127.0.0.1\r\n",
+        b"HTTP/1.0\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n",
+    ],
+    ids=["none", "two", "two in HTTP/1.0"],
+)
+def test_a_request_without_one_host_is_answered_400(
+    server: Server, path: bytes, rest: bytes
+) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET " + path + b" " + rest + END)
+        assert refusal(connection) == (400, "malformed-request")
+
+
+def test_http_1_0_needs_no_host(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET /echo HTTP/1.0\r\n\r\n")
+        assert read_answer(connection)[0] == 200
 
 
 def test_a_head_that_never_ends_takes_no_memory(server: Server) -> None:

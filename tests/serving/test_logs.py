@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import re
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,10 +17,15 @@ from django.conf import settings
 from remotedrive.http import request_id
 from remotedrive.http.logs import Formatter, without_secrets
 from tests.support.client import Client
+from tests.support.process import wait_for
+from tests.support.server import Server, running
 from tests.support.tcp_proxy import TcpProxy
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.s-_ig"
 SHARE = "T0ken~with.all-of_them"
+LIVING = "Zk3_vN-8qLxW2yTtB5mCr7JdHf0aGsPe"
+"""A share's token as they are made: 32 characters of base64url."""
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 @pytest.fixture
@@ -71,8 +78,8 @@ def test_secrets_are_starred_out(text: str, secret: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "GET /files/01890a5d-ac96-774b-bcce-b302099a8057 200 1.5 ms",
-        "GET /shares/01890a5d-ac96-774b-bcce-b302099a8057 200 1.5 ms",
+        f"GET /files/{ID} 200 1.5 ms",
+        f"GET /shares/{ID} 200 1.5 ms",
         "uploads/2026/01/31/01KABC-abcdefgh-s.txt",
         "",
     ],
@@ -157,3 +164,59 @@ def test_a_whole_upload_a_share_and_a_fault_leave_no_secret_in_the_log(
     for presigned in (url, begun["presigned_put_url"]):
         secrets += parse_qs(urlsplit(presigned).query)["X-Amz-Signature"]
     assert not [secret for secret in secrets if secret in written]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("service"), THREADS="2") as server:
+        yield server
+
+
+def written_for(service: Server, path: str, host: str = "127.0.0.1") -> str:
+    """Send a GET of exactly this path; return what the service writes meanwhile."""
+    before = len(service.log())
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 ")
+        wait_for(lambda: " ms\n" in service.log()[before:])
+    return service.log()[before:]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "before",
+    [
+        *("/s/", "/s//", "/s/./", "/s/../", "/s/x/", "/S/", "//s/", "/./s/", "/%73/", "/x/s/"),
+        *("/s%2f", "/s/%2f", "/s/%252f", "/s%252f", "/s%5C", "/s\\", "/s%00/", "/s/%00"),
+        *("/s%20/", "/%20s/", "/s./", "/s;a/", "/s,/", "/s%0a/", "/s%C3%9F/", "/share/", "/"),
+        "/" + "a/" * 240,
+    ],
+)
+def test_no_spelling_of_a_link_puts_its_token_into_the_access_log(
+    service: Server, before: str
+) -> None:
+    for after in ("", "/", "/download", ".", "%20x"):
+        written = written_for(service, f"{before}{LIVING}{after}")
+        assert "remotedrive.access" in written
+        assert LIVING[:16] not in written
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (f"/files/{ID}/versions/3", f"/files/{ID}/versions/3"),
+        (f"/s/{LIVING}", "/s/***"),
+        (f"/s/{LIVING}/download", "/s/***/download"),
+        ("/admin/files/auditevent/", "/admin/files/auditevent/"),
+    ],
+)
+def test_the_access_log_says_what_was_asked_for(service: Server, path: str, shown: str) -> None:
+    assert f" GET {shown} " in written_for(service, path)
+
+
+@pytest.mark.once
+def test_wrong_hosts_leave_one_line_each_in_the_form_of_all_others(service: Server) -> None:
+    written = "".join(written_for(service, "/files", f"wrong-{n}.example") for n in range(50))
+    line = r"\d{4}-\d\d-\d\d [\d:,]{12} INFO remotedrive\.access \[\w+\] GET /files 400 [\d.]+ ms\n"
+    assert re.fullmatch(rf"(?:{line}){{50}}", written)

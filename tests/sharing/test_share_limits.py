@@ -16,9 +16,10 @@ import psycopg
 import pytest
 from django.utils import timezone
 
-from files.models import Share
+from files.models import ShareEvent, WrongPasswords
+from files.services import shares
 from tests.support.audit import audit
-from tests.support.client import Client, assert_problem, fetch
+from tests.support.client import Answer, Client, assert_problem, fetch, put
 from tests.support.server import Server, running
 from tests.support.shares import events, share
 from tests.support.together import served_at_once
@@ -75,11 +76,12 @@ def test_a_wrong_password_counts_from_what_another_process_has_counted_meanwhile
 ) -> None:
     shared = share(server.client("owner"), server.client(None), password="right")
     wrong = partial(shared.download, "wrong")
+    assert wrong().status == 401
+    subject = f"share:{UUID(shared.id).hex}"
     with database(server) as connection, ThreadPoolExecutor(1) as threads:
         connection.execute("BEGIN")
         connection.execute(
-            "UPDATE shares SET failed_attempts = 10, failed_since = CURRENT_TIMESTAMP"
-            f" WHERE id = '{UUID(shared.id).hex}'"
+            f"UPDATE wrong_passwords SET count = 10 WHERE subject = '{subject}' AND address != '*'"
         )
         answer = threads.submit(wrong)
         with pytest.raises(TimeoutError):
@@ -109,13 +111,85 @@ def test_ten_wrong_passwords_lock_the_share_for_the_right_one_too(
         assert 1 <= int(assert_problem(answer, 429, "throttled").headers["Retry-After"]) <= 900
     assert other.download("right").status == 200
     assert ("refused", "throttled") in events(owner, shared)
-    Share.objects.filter(pk=shared.id).update(failed_since=timezone.now() - timedelta(minutes=15))
+    WrongPasswords.objects.update(since=timezone.now() - timedelta(minutes=15))
     assert shared.download("right").status == 200
     assert_problem(shared.download("wrong"), 401, "share-password")
 
 
-def test_the_same_refusal_is_recorded_once_a_minute(owner: Client, anonymous: Client) -> None:
-    shared = share(owner, anonymous, password="right")
+def test_equal_events_of_one_network_within_a_minute_are_one_row_with_a_count(
+    owner: Client, anonymous: Client
+) -> None:
+    shared = share(owner, anonymous, password="right", permission="write")
     for _ in range(5):
         shared.download()
-    assert events(owner, shared) == [("refused", "share-password")]
+        shared.download("right")
+        shared.init(b"", "right")
+    elsewhere = {"X-Share-Password": "right"}
+    anonymous.call("GET", f"{shared.path}/download", headers=elsewhere, address="192.0.2.77")
+    trail = owner.get(f"/shares/{shared.id}/events")["results"]
+    counts = {(event["what"], event["address"]): event["count"] for event in trail}
+    assert len(trail) == len(counts)
+    assert counts == {
+        ("refused", "127.0.0.0"): 5,
+        ("downloaded", "127.0.0.0"): 5,
+        ("upload_started", "127.0.0.0"): 5,
+        ("downloaded", "192.0.2.0"): 1,
+    }
+    ShareEvent.objects.update(at=timezone.now() - timedelta(minutes=1))
+    shared.download("right")
+    assert len(owner.get(f"/shares/{shared.id}/events")["results"]) == 5
+
+
+def test_ten_wrong_passwords_close_a_share_to_their_network_and_a_hundred_to_everyone(
+    owner: Client, anonymous: Client
+) -> None:
+    shared = share(owner, anonymous, password="right")
+
+    def enter(password: str, address: str) -> int:
+        path = f"{shared.path}/download"
+        headers = {"X-Share-Password": password}
+        return anonymous.call("GET", path, headers=headers, address=address).status
+
+    for network in range(10):
+        assert [enter("wrong", f"192.0.{network}.{host}") for host in range(10)] == [401] * 10
+        assert enter("right", f"192.0.{network}.77") == 429
+        if network < 9:
+            assert enter("right", "198.51.100.1") == 200
+    assert enter("right", "198.51.100.1") == 429
+    other = share(owner, anonymous, password="right", file_id=shared.file_id)
+    assert other.download("right").status == 200
+
+
+def test_pending_uploads_of_a_share_are_limited_and_half_of_them_for_one_network(
+    owner: Client, anonymous: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "PENDING_MAX", 4)
+    shared = share(owner, anonymous, permission="write")
+
+    def begin(address: str) -> Answer:
+        path = f"{shared.path}/init-upload"
+        return anonymous.call("POST", path, {"size": 0}, address=address)
+
+    begun = [begin("192.0.2.1"), begin("192.0.2.2")]
+    assert [answer.status for answer in begun] == [201, 201]
+    assert_problem(begin("192.0.2.3"), 429, "too-many-uploads")
+    assert [begin("198.51.100.1").status, begin("198.51.100.1").status] == [201, 201]
+    refused = assert_problem(begin("203.0.113.1"), 429, "too-many-uploads")
+    assert 86_000 < int(refused.headers["Retry-After"]) <= 87_300
+    assert ("refused", "too-many-uploads") in events(owner, shared)
+    assert put(begun[0]["presigned_put_url"], b"").status_code == 200
+    assert shared.commit(begun[0]["key"], b"").status == 201
+    assert begin("203.0.113.1").status == 201
+    assert owner.init().status == 201
+
+
+def test_active_shares_of_a_file_are_limited(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "SHARES_MAX", 2)
+    body = {"file_id": owner.upload(b"x")["fileId"], "permission": "read"}
+    made = [owner.post("/shares", body) for _ in range(2)]
+    assert_problem(owner.post("/shares", body), 429, "too-many-shares")
+    assert owner.post("/shares", body | {"file_id": owner.upload(b"y")["fileId"]}).status == 201
+    owner.delete(f"/shares/{made[0]['id']}")
+    assert owner.post("/shares", body).status == 201

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from tests.stateful import model
+from tests.stateful.model import Folder
 from tests.stateful.people import PEOPLE, PICKS, People, hold, when
 from tests.support.client import Answer, assert_problem, fetch, sha256
 
@@ -25,6 +26,10 @@ def calls_on(file_id: str, upload_id: str, key: str) -> list[tuple[str, str, Any
         ("PATCH", file, {"name": "taken"}),
         ("DELETE", file, None),
         ("POST", f"{file}/restore", {}),
+        ("DELETE", f"{file}?permanent=true", None),
+        ("DELETE", f"{file}/versions/1", None),
+        ("POST", f"{file}/versions/1/restore", {}),
+        ("POST", f"{file}/copy", {}),
         ("POST", "/shares", {"file_id": file_id, "permission": "read"}),
         ("POST", "/files/init-upload", {"filename": "a", "size": 1, "file_id": file_id}),
         ("GET", upload, None),
@@ -47,6 +52,9 @@ class Keeping(People):
         if file.trashed:
             hold(answer, model.NOT_FOUND)
             return
+        if version in file.purged_versions:
+            hold(answer, model.VERSION_PURGED)
+            return
         data = file.versions[version - 1]
         shown = (answer["filename"], answer["version"], answer["size"], answer["checksum"])
         assert shown == (file.name, version, len(data), sha256(data))
@@ -61,16 +69,24 @@ class Keeping(People):
         if file.trashed:
             hold(answer, model.NOT_FOUND)
             return
-        assert answer["name"] == file.name
-        shown = [(each["version"], each["checksum"]) for each in answer["versions"]]
-        numbered = list(enumerate(map(sha256, file.versions), start=1))
-        assert shown == numbered[::-1]
+        assert (answer["name"], answer["folder_id"]) == (file.name, id_of(file.folder))
+        shown = [
+            (each["version"], each["checksum"], each["purged_at"] is not None)
+            for each in answer["versions"]
+        ]
+        assert shown[::-1] == [
+            (number, sha256(data), number in file.purged_versions)
+            for number, data in enumerate(file.versions, start=1)
+        ]
 
     @rule(number=PICKS)
     @when(lambda self: self.uploads)
     def show_upload(self, number: int) -> None:
         upload = self.pick_upload(number)
         answer = self.ask(lambda: self.owner_of(upload).get(upload.path))
+        if upload.purged:
+            hold(answer, model.NOT_FOUND)
+            return
         if upload.multipart and upload.state == "pending" and not self.store_up:
             hold(answer, model.STORE_DOWN)
             return
@@ -89,7 +105,8 @@ class Keeping(People):
         assert [tuple(file[name] for name in members) for file in shown] == [
             (file.id, file.name, len(file.versions), sha256(file.versions[-1]))
             for file in reversed(self.files)
-            if (file.owner, file.trashed) == (who, trashed)
+            # The trash lists what was trashed by itself.
+            if (file.owner, file.trashed, file.trashed_with) == (who, trashed, None)
         ]
 
     @rule(who=PEOPLE)
@@ -125,13 +142,16 @@ class Keeping(People):
         file = self.pick([file for file in self.files if any_file or file.trashed], number)
         answer = self.ask(lambda: self.owner_of(file).post(f"/files/{file.id}/restore"))
         assert (answer.status, answer["deleted_at"], answer["name"]) == (200, None, file.name)
-        file.trashed = False
+        if file.folder is not None and file.folder.trashed:
+            file.folder = None
+        file.trashed, file.trashed_with = False, None
+        assert answer["folder_id"] == id_of(file.folder)
 
-    @rule(file_number=PICKS, upload_number=PICKS, call=st.integers(0, 13))
+    @rule(file_number=PICKS, upload_number=PICKS, call=st.integers(0, 17))
     @when(lambda self: self.files and self.uploads)
     def try_what_is_not_theirs(self, file_number: int, upload_number: int, call: int) -> None:
         file, upload = self.pick(self.files, file_number), self.pick_upload(upload_number)
-        owner = upload.owner if call > 9 else file.owner
+        owner = upload.owner if call > 13 else file.owner
         stranger = self.people[1 - owner]
         method, path, body = calls_on(file.id, upload.id, upload.key)[call]
         _, no_path, no_body = calls_on(str(uuid4()), str(uuid4()), f"{upload.key}x")[call]
@@ -140,6 +160,10 @@ class Keeping(People):
         for answer in (refused, unknown):
             assert_problem(answer, 404, "not-found")
         assert {**refused.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+
+
+def id_of(folder: Folder | None) -> str | None:
+    return None if folder is None else folder.id
 
 
 def hold_present(answer: Answer, *, trashed: bool, status: int = 200) -> bool:

@@ -24,7 +24,30 @@ class Expected:
 
 
 COMMITTED, NOT_FOUND = Expected(201), Expected(404, "not-found")
+VERSION_PURGED = Expected(410, "version-purged")
 STORE_DOWN = Expected(503, "store-unavailable")
+
+
+@dataclass(eq=False)
+class Folder:
+    """A folder of person `owner`, in another one or at the top."""
+
+    owner: int
+    id: str
+    name: str
+    parent: Folder | None = None
+    trashed: bool = False
+    trashed_with: Folder | None = None
+    """With which it went to the trash, unless it was trashed by itself."""
+
+    @property
+    def path(self) -> list[str]:
+        above = [] if self.parent is None else self.parent.path
+        return [*above, self.name]
+
+    def is_below(self, top: Folder) -> bool:
+        """Whether it is `top`, or anywhere in it."""
+        return self is top or (self.parent is not None and self.parent.is_below(top))
 
 
 @dataclass(eq=False)
@@ -35,7 +58,11 @@ class File:
     id: str
     name: str
     versions: list[bytes] = field(default_factory=list)
+    folder: Folder | None = None
     trashed: bool = False
+    trashed_with: Folder | None = None
+    purged: bool = False
+    purged_versions: set[int] = field(default_factory=set)
 
 
 @dataclass(eq=False)
@@ -50,6 +77,8 @@ class Upload:
     base_version: int | None
     body: Mapping[str, Any]
     idempotency_key: str | None
+    folder: Folder | None = None
+    """Where its file goes, if it makes one."""
     id: str = ""
     key: str = ""
     url: str = ""
@@ -61,6 +90,11 @@ class Upload:
     """Whether the store has made an object of the part."""
     result: Mapping[str, Any] = field(default_factory=dict)
     """What the commit was answered with."""
+
+    @property
+    def purged(self) -> bool:
+        """Whether the file is gone that it was for, or became."""
+        return self.file is not None and self.file.purged
 
     @property
     def path(self) -> str:
@@ -114,6 +148,10 @@ def expect_put(upload: Upload, kind: PutKind) -> set[int]:
 
 def expect_commit(upload: Upload, said: CommitArguments, *, store_up: bool) -> Expected:
     """Return the answer to a commit by the owner: the first row of the table that is so."""
+    if upload.purged:
+        return NOT_FOUND
+    if upload.file is not None and upload.result.get("version") in upload.file.purged_versions:
+        return NOT_FOUND
     if upload.state == "committed":
         same = (said.checksum, said.size) == (sha256(upload.data), len(upload.data))
         return Expected(200) if same else Expected(409, "commit-conflict")
@@ -127,6 +165,8 @@ def expect_commit(upload: Upload, said: CommitArguments, *, store_up: bool) -> E
         return Expected(400, "invalid")
     if upload.file is not None and upload.file.trashed:
         return Expected(409, "file-trashed")
+    if upload.file is None and upload.folder is not None and upload.folder.trashed:
+        return Expected(409, "folder-trashed")
     if not store_up:
         return STORE_DOWN
     if upload.stored is None:
@@ -141,6 +181,8 @@ def expect_commit(upload: Upload, said: CommitArguments, *, store_up: bool) -> E
 
 
 def expect_abort(upload: Upload) -> Expected:
+    if upload.purged:
+        return NOT_FOUND
     if upload.state == "committed":
         return Expected(409, "upload-complete")
     return Expected(204)
@@ -148,6 +190,8 @@ def expect_abort(upload: Upload) -> Expected:
 
 def expect_urls(upload: Upload, *, store_up: bool) -> Expected:
     """Return the answer where fresh URLs are asked for."""
+    if upload.purged:
+        return NOT_FOUND
     if upload.state != "pending":
         return expect_ended(upload)
     if upload.multipart and not store_up:

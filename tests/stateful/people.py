@@ -1,6 +1,7 @@
 """Two people and what they have, in one example of a stateful test: how they ask the service.
 
-`model.py` says what must be so; `uploading.py`, `keeping.py` and `failing.py` have the steps.
+`model.py` says what must be so; `uploading.py`, `keeping.py`, `placing.py`, `purging.py`,
+`failing.py` and `following.py` have the steps.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from files.store.breaker import FAILURES_TO_OPEN
 from tests.faults.service import Service
-from tests.stateful.model import Expected, File, Upload
+from tests.stateful.model import Expected, File, Folder, Upload
 from tests.support.client import Answer, assert_problem, sha256
+from tests.support.follower import Follower
 from tests.support.retries import persistently
 from tests.support.server import RemoteClient
 
@@ -74,8 +76,12 @@ class People(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.people = [self.service.server.client(f"person-{uuid4()}") for _ in range(2)]
+        self.followers = [Follower(person) for person in self.people]
         self.files: list[File] = []
+        self.folders: list[Folder] = []
         self.uploads: list[Upload] = []
+        self.used = [0, 0]
+        """The bytes of all versions of each; nothing collects those that are purged."""
         self.store_up = True
         self.failures = 0
         """Calls that failed since the store was lost."""
@@ -91,6 +97,9 @@ class People(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not self.store_up:
             self.bring_the_store_back()
+        for follower in self.followers:
+            follower.follow()
+            follower.check()
         type(self).examples += 1
         if self.examples % AUDIT_EVERY == 0:
             self.service.audit()
@@ -113,15 +122,22 @@ class People(RuleBasedStateMachine):
         self.failures += answer.status == 503
         return answer
 
-    def owner_of(self, thing: File | Upload) -> RemoteClient:
+    def owner_of(self, thing: File | Folder | Upload) -> RemoteClient:
         return self.people[thing.owner]
+
+    def place(self, who: int, number: int) -> Folder | None:
+        """Choose one of the person's folders, in the trash or not, or the top."""
+        own = [folder for folder in self.folders if folder.owner == who]
+        return self.pick(own, number) if own and number % 3 else None
 
     def committed(self, upload: Upload, answer: Answer) -> None:
         """Note that `upload` became the next version of its file."""
         if upload.file is None:
-            upload.file = File(upload.owner, answer["fileId"], str(upload.body["filename"]))
+            name = str(upload.body["filename"])
+            upload.file = File(upload.owner, answer["fileId"], name, folder=upload.folder)
             self.files.append(upload.file)
         upload.file.versions.append(upload.data)
+        self.used[upload.owner] += len(upload.data)
         upload.state, upload.result = "committed", answer.json
         assert (answer["fileId"], answer["version"]) == (
             upload.file.id,

@@ -17,7 +17,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests import settings as test_settings
 from tests.faults.service import proxied
 from tests.stateful.failing import Failing
+from tests.stateful.following import Following
 from tests.stateful.keeping import Keeping
+from tests.stateful.placing import Placing
 
 QUICK, AT_LENGTH, AT_LENGTH_EMBEDDED = 100, 2000, 500
 """Steps, unless `--stateful-steps` says how many; fewer on the embedded store, which is slow."""
@@ -26,7 +28,7 @@ STEPS_OF_AN_EXAMPLE = 30
 pytestmark = pytest.mark.usefixtures("store")
 
 
-class Drive(Failing, Keeping):
+class Drive(Failing, Following, Keeping, Placing):
     """All that two people do."""
 
 
@@ -54,7 +56,7 @@ def take_steps(steps: int, folder: Path, config: pytest.Config) -> None:
     seed = int(given) if given is not None else first
     # Shown where the test fails.
     print(f"--hypothesis-seed={seed} --stateful-steps={steps}")
-    with proxied(folder, STORE_TIMEOUT="8") as service:
+    with proxied(folder, STORE_TIMEOUT="8", DEFAULT_QUOTA="1TiB") as service:
         Drive.service, Drive.steps, Drive.examples = service, 0, 0
         Drive.prober = service.person()
         Drive.probe = f"/uploads/{Drive.prober.init(b'x', multipart=True)['upload_id']}"

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from tests.stateful import model
-from tests.stateful.model import COMMITTED, NOT_FOUND, CommitArguments, Expected, File, Upload
+from tests.stateful.model import (
+    COMMITTED,
+    NOT_FOUND,
+    CommitArguments,
+    Expected,
+    File,
+    Folder,
+    Upload,
+)
 from tests.stateful.people import PEOPLE, PICKS, People, hold, when
 from tests.support.client import Answer, assert_problem, put, sha256
 from tests.support.together import at_once
@@ -39,6 +47,7 @@ class Uploading(People):
         multipart: bool = False,
         file: File | None = None,
         base_version: int | None = None,
+        folder: Folder | None = None,
         again: bool = False,
     ) -> Upload | None:
         """Begin an upload and hold the answer; None where it was right to refuse it."""
@@ -47,13 +56,14 @@ class Uploading(People):
         body |= {"checksum": sha256(data)} if bound else {}
         body |= {"file_id": file.id} if file is not None else {}
         body |= {"base_version": base_version} if base_version is not None else {}
+        body |= {"folder_id": folder.id} if folder is not None else {}
         key = str(uuid4()) if again else None
-        upload = Upload(who, data, bound, multipart, file, base_version, body, key)
+        upload = Upload(who, data, bound, multipart, file, base_version, body, key, folder)
         answer = self.ask(lambda: self.init(upload))
         expected = COMMITTED
         if multipart and not size:
             expected = Expected(400, "invalid")
-        elif file is not None and file.trashed:
+        elif any(each is not None and each.trashed for each in (file, folder)):
             expected = NOT_FOUND
         elif multipart and not self.store_up:
             expected = model.STORE_DOWN
@@ -111,6 +121,7 @@ class Uploading(People):
             multipart=multipart,
             file=file,
             base_version=base_version,
+            folder=None if file else self.place(who, onto // 3),
             again=again,
         )
 
@@ -228,6 +239,7 @@ class Uploading(People):
             multipart=onto % 4 == 0,
             file=file,
             base_version=base_version,
+            folder=None if file else self.place(who, onto // 3),
             again=onto % 5 == 0,
         )
         if upload is not None:

@@ -15,7 +15,8 @@ from files import checksums
 from files.exceptions import StoreUnavailableError
 from files.store import client
 from files.store import client as store_client
-from files.store.client import BucketState, ReceivedPart
+from files.store.breaker import FAILURES_TO_OPEN
+from files.store.client import BucketState, PartsChangedError, ReceivedPart
 from tests.support.object_store import make_store
 from tests.support.tcp_proxy import TcpProxy
 
@@ -163,6 +164,35 @@ def test_all_pages_of_a_list_of_parts_are_read(
     parts = client.list_parts(key, upload_id=upload_id)
     assert parts is not None
     assert [(part.part_number, part.size) for part in parts] == [(n, n) for n in range(1, 6)]
+    client.abort_multipart(key, upload_id=upload_id)
+
+
+def test_parts_that_were_sent_again_are_told_and_are_no_failure_of_the_store(
+    key: str, s3: Any
+) -> None:
+    client = make_store()
+    upload_id = client.create_multipart(key)
+    for number, size in ((1, PART), (2, 10)):
+        upload_part(s3, key, upload_id, number, b"a" * size)
+    listed = client.list_parts(key, upload_id=upload_id)
+    assert listed is not None
+    upload_part(s3, key, upload_id, 2, b"b" * 10)
+    for _ in range(FAILURES_TO_OPEN + 1):
+        with pytest.raises(PartsChangedError):
+            client.complete_multipart(key, upload_id=upload_id, parts=listed)
+    listed = client.list_parts(key, upload_id=upload_id)
+    assert listed is not None
+    assert client.complete_multipart(key, upload_id=upload_id, parts=listed)
+
+
+def test_parts_that_are_too_small_are_no_failure_of_the_store(key: str, s3: Any) -> None:
+    client = make_store()
+    upload_id = client.create_multipart(key)
+    parts = [upload_part(s3, key, upload_id, number, b"small") for number in (1, 2)]
+    for _ in range(FAILURES_TO_OPEN + 1):
+        with pytest.raises(PartsChangedError):
+            client.complete_multipart(key, upload_id=upload_id, parts=parts)
+    assert client.head(key) is None
     client.abort_multipart(key, upload_id=upload_id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -12,7 +13,18 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from files.models import File, FileVersion, Share, ShareEvent, Upload, User
+from files.models import (
+    Change,
+    File,
+    FileVersion,
+    Folder,
+    Share,
+    ShareEvent,
+    SweptDay,
+    Upload,
+    User,
+    WrongPasswords,
+)
 from tests.support.client import sha256
 
 DIGEST = "d1" * 32
@@ -31,8 +43,10 @@ class Rows:
             "content_type": "text/plain",
             "checksum": sha256(b"1"),
         }
+        self.folder = Folder.objects.create(user=self.person, name=NAME)
         self.file = File.objects.create(
             user=self.person,
+            folder=self.folder,
             name=NAME,
             integrity="read",
             key_current="uploads/a",
@@ -68,9 +82,27 @@ class Rows:
             **common,
         )
         self.event = ShareEvent.objects.create(share=self.share, what="committed", version=1)
+        self.wrong = WrongPasswords.objects.create(
+            subject="sign-in", address="*", since=timezone.now(), count=1
+        )
+        self.day = SweptDay.objects.create(day=date(2026, 1, 31), swept_at=timezone.now())
+        User.objects.filter(pk=self.person.pk).update(change_seq=1)
+        self.change = Change.objects.create(
+            user=self.person,
+            seq=1,
+            kind="version-added",
+            file_id=self.file.pk,
+            version=1,
+            by_share_id=self.share.pk,
+        )
 
     def __iter__(self) -> Any:
-        return iter([self.person, self.file, self.version, self.upload, self.share, self.event])
+        return iter(
+            [
+                *(self.person, self.file, self.version, self.upload, self.share, self.event),
+                *(self.wrong, self.day, self.change, self.folder),
+            ]
+        )
 
     @property
     def secrets(self) -> list[str]:

@@ -29,13 +29,14 @@ CONNECTIONS_MAX = int(os.environ.get("CONNECTIONS_MAX", "1000"))
 BODY_LIMIT = 64 * 1024
 TRUSTED_PROXIES: list[str] = []
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT
+LARGE_BODIES: dict[str, int] = {}
 DATABASES = {
     "default": dict(
-        dj_database_url.parse(
-            os.environ.get("DATABASE", "sqlite://"), conn_max_age=None, conn_health_checks=True
-        )
+        dj_database_url.parse(os.environ.get("DATABASE", "sqlite://"), conn_max_age=None)
     )
 }
+if os.environ.get("DATABASE", "").startswith("postgres"):
+    DATABASES["default"]["ENGINE"] = "remotedrive.database.postgresql"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -188,7 +189,6 @@ if __name__ == "__main__":
     uvicorn.run(
         "tests.support.asgi_project:application",
         factory=True,
-        loop="asyncio",
         port=int(sys.argv[1]),
         **UVICORN,
     )

@@ -15,6 +15,14 @@ import httpx
 from tests.support.ports import free_port
 from tests.support.process import Process, wait_for
 
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""What every answer by http carries; of a problem the Referrer-Policy is stricter."""
+
 
 class Server:
     """One running process; `folder` holds its log, and the files that its views wait for."""

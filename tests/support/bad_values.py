@@ -104,3 +104,11 @@ PART_NUMBERS += ["[null]", "[[1]]", "[1, 1]", json.dumps(list(range(1, 102)))]
 EXPIRIES = _NOT_STRINGS + _SURROGATES
 EXPIRIES += _texts("", "tomorrow", "2035-01-31", "2035-01-31T12:00:00", "2035-02-30T00:00:00Z")
 EXPIRIES += _texts("2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00")
+
+HOSTILE_NAMES = [
+    '<script src="x.js"></script>.txt',
+    "\"'><img src=x onerror=alert(1)>",
+    "{{ share }}{% debug %} & &amp; &#60;.txt",
+    "]]>--><svg onload=1>",
+]
+"""Names that would do something in a page that took them for HTML, or for its template."""

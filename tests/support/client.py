@@ -13,9 +13,10 @@ import httpx
 from django.test import Client as DjangoClient
 from django.test.client import ClientHandler
 
-from files.management.commands.mint_jwt import mint
 from files.models import User
+from files.services.tokens import mint
 from remotedrive.http import problems
+from tests.support import schema
 
 _NO_TLS = False
 """The stores of the tests speak plain HTTP, and to load all certificates takes 35 ms a call."""
@@ -32,6 +33,7 @@ FILE_MEMBERS = {
     "created_at",
     "updated_at",
     "deleted_at",
+    "folder_id",
 }
 
 
@@ -50,6 +52,16 @@ class Answer:
 
     def __getitem__(self, member: str) -> Any:
         return self.json[member]
+
+
+def answered(
+    method: str, path: str, body: Any, status: int, headers: Mapping[str, str], content: bytes
+) -> Answer:
+    """Return what a request was answered with, which must be as the schema describes it."""
+    is_json = "json" in headers.get("Content-Type", "")
+    answer = Answer(status, headers, json.loads(content) if is_json and content else None, content)
+    schema.check(method, path, body, status, headers, answer.json)
+    return answer
 
 
 def assert_problem(answer: Answer, status: int, code: str) -> Answer:
@@ -116,20 +128,19 @@ class Client:
         raw: bytes | None = None,
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
+        address: str | None = None,
     ) -> Answer:
+        """Call `path`; the client's IP `address` is 127.0.0.1 unless another is given."""
         sent = dict(headers or {})
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-        response = self._client.generic(method, path, data, content_type=content_type, headers=sent)
-        content = b"".join(response) if response.streaming else response.content
-        is_json = "json" in response.headers.get("Content-Type", "")
-        return Answer(
-            response.status_code,
-            response.headers,
-            json.loads(content) if is_json and content else None,
-            content,
+        peer = address or "127.0.0.1"
+        response = self._client.generic(
+            method, path, data, content_type=content_type, headers=sent, REMOTE_ADDR=peer
         )
+        content = b"".join(response) if response.streaming else response.content
+        return answered(method, path, body, response.status_code, response.headers, content)
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.call("GET", path, **options)

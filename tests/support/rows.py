@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from files.keys import object_key
 from files.models import File, FileVersion, Integrity, User
+from files.models.compiled import execute, insert
 from files.services.versions import set_current_version
 
 
@@ -36,6 +37,5 @@ def make_file(
             created_by=user,
             created_at=now,
         )
-        set_current_version(file, version)
-        version.save(force_insert=True)
+        execute(set_current_version(file, version), insert(version))
     return file

@@ -24,8 +24,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psycopg
 
-from files.management.commands.mint_jwt import mint
-from tests.support.client import Answer, Client
+from files.services.tokens import mint
+from tests.support.client import Answer, Client, answered
 from tests.support.ports import free_port
 from tests.support.process import ROOT, Process
 
@@ -52,20 +52,16 @@ class RemoteClient(Client):
         raw: bytes | None = None,
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
+        address: str | None = None,
     ) -> Answer:
         """As `Client.call`; raises httpx.TransportError when no answer comes."""
+        assert address is None, "a connection has the address that it has"
         sent = {"Content-Type": content_type} | dict(headers or {})
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         answer = self._http.request(method, path, content=data, headers=sent)
-        is_json = "json" in answer.headers.get("Content-Type", "")
-        return Answer(
-            answer.status_code,
-            answer.headers,
-            answer.json() if is_json and answer.content else None,
-            answer.content,
-        )
+        return answered(method, path, body, answer.status_code, answer.headers, answer.content)
 
 
 class Server:

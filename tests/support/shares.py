@@ -58,4 +58,6 @@ def with_password(password: str | None) -> dict[str, str]:
 def events(owner: Client, shared: Shared) -> list[tuple[str, str | None]]:
     """Return what the audit trail says, oldest first, with the reasons of refusals."""
     trail = owner.get(f"/shares/{shared.id}/events?page_size=200")["results"]
-    return [(event["what"], event["reason"]) for event in reversed(trail)]
+    return [
+        (event["what"], event["reason"]) for event in reversed(trail) for _ in range(event["count"])
+    ]

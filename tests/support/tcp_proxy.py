@@ -61,13 +61,16 @@ class TcpProxy:
         """Requests seen so far, whatever became of them."""
         self.received: list[bytes] | None = None
         """Once it is a list: what each request began with, its head if not more."""
+        self.request_bytes = 0
+        """Bytes that clients have sent so far."""
         self.answer_size = 0
         """Bytes that the peer sent so far in answer to the latest request."""
         self.answer_start = b""
         """The first of them, as they came in one piece."""
         self._fault = _PASS
         self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, threading.Thread] = {}
+        """With the thread that reads from each."""
         self._stopped = threading.Event()
         self._listener = _listen(0)
         self.port: int = self._listener.getsockname()[1]
@@ -95,9 +98,12 @@ class TcpProxy:
     def drop(self, *, reset: bool = False) -> None:
         """End all connections that are open now; new ones are welcome."""
         with self._lock:
-            sockets = list(self._open)
-        for sock in sockets:
+            readers = dict(self._open)
+        for sock in readers:
             _end(sock, reset=reset)
+        # A socket that a thread still reads from is not closed yet: the other side would not know.
+        for reader in readers.values():
+            reader.join(timeout=1)
 
     def hold(self, *, times: int | None = None, only: bytes = b"") -> None:
         """Accept, take the request, and never answer."""
@@ -157,6 +163,10 @@ class TcpProxy:
         with self._lock:
             self._fault = fault
 
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self.request_bytes += size
+
     def _take(self, request: bytes) -> _Fault:
         """Count a request and return what becomes of it."""
         with self._lock:
@@ -202,9 +212,10 @@ class _Connection:
     def run(self) -> None:
         """Pass requests on until either side ends."""
         with self._proxy._lock:
-            self._proxy._open.add(self._client)
+            self._proxy._open[self._client] = threading.current_thread()
         try:
             while data := self._client.recv(65536):
+                self._proxy._count(len(data))
                 if self._new_request:
                     self._new_request, self._answered = False, 0
                     self._fault = self._proxy._take(data)
@@ -229,9 +240,10 @@ class _Connection:
             self._peer = socket.create_connection(self._proxy.upstream)
             self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            reader = threading.Thread(target=self._pass_answers, daemon=True)
             with self._proxy._lock:
-                self._proxy._open.add(self._peer)
-            threading.Thread(target=self._pass_answers, daemon=True).start()
+                self._proxy._open[self._peer] = reader
+                reader.start()
         return self._peer
 
     def _pass_answers(self) -> None:
@@ -270,7 +282,8 @@ class _Connection:
                 return
             self._ended = True
             sockets = [sock for sock in (self._client, self._peer) if sock is not None]
-            self._proxy._open.difference_update(sockets)
+            for sock in sockets:
+                self._proxy._open.pop(sock, None)
         for sock in sockets:
             _end(sock, reset=reset)
 

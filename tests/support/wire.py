@@ -6,7 +6,6 @@ What Django's test client would tidy up (odd escapes, headers twice) arrives as 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import unquote
@@ -15,7 +14,7 @@ from django.core import signals
 from django.db import close_old_connections
 
 from remotedrive.serving.application import Handler
-from tests.support.client import Answer
+from tests.support.client import Answer, answered
 
 
 @functools.cache
@@ -68,6 +67,4 @@ def send(
             content = b"".join(response)
         finally:
             response.close()
-    is_json = "json" in response.headers.get("Content-Type", "")
-    document = json.loads(content) if is_json and content else None
-    return Answer(response.status_code, response.headers, document, content)
+    return answered(method, target, None, response.status_code, response.headers, content)

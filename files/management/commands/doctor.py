@@ -32,9 +32,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, json: bool, **options: Any) -> None:
         try:
-            doctor = Doctor(
-                StoreConfig.from_settings(), origin=settings.PUBLIC_URL or "https://example.org"
-            )
+            own = settings.PUBLIC_URL or "https://example.org"
+            origins = [own, *settings.CORS_ALLOWED_ORIGINS]
+            doctor = Doctor(StoreConfig.from_settings(), origins=origins)
         except ValueError as error:
             raise CommandError(
                 f"MINIO_ENDPOINT, MINIO_REGION or MINIO_BUCKET is not valid: {error}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from argparse import ArgumentParser
 from typing import Any
 
-import jwt
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from files.models import User
+from files.services.tokens import mint
 
 
 class Command(BaseCommand):
@@ -38,14 +36,3 @@ class Command(BaseCommand):
         if not user.is_active:
             raise CommandError(f"the user {subject!r} is not active; its tokens are refused")
         self.stdout.write(mint(subject=subject, ttl=ttl))
-
-
-def mint(*, subject: str, ttl: int) -> str:
-    """Return a signed token for `subject` that expires in `ttl` seconds."""
-    now = int(time.time())
-    claims: dict[str, Any] = {"sub": subject, "iat": now, "exp": now + ttl}
-    if settings.JWT_ISSUER is not None:
-        claims["iss"] = settings.JWT_ISSUER
-    if settings.JWT_AUDIENCE is not None:
-        claims["aud"] = settings.JWT_AUDIENCE
-    return jwt.encode(claims, settings.JWT_SECRET, algorithm="HS256")

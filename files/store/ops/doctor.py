@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,15 +32,15 @@ class Finding:
 
 
 class Doctor:
-    """Examines a store; `origin` is that of a web page that would upload to it.
+    """Examines a store; `origins` are those of web pages that would upload to it.
 
     Raises ValueError for an invalid endpoint or region.
     """
 
-    def __init__(self, config: StoreConfig, *, origin: str) -> None:
+    def __init__(self, config: StoreConfig, *, origins: Sequence[str]) -> None:
         self._timeout = config.timeout
         self._probe = Probe(config)
-        self._examination = Examination(self._probe, origin=origin)
+        self._examination = Examination(self._probe, origins=origins)
 
     def run(self) -> Generator[Finding, None, None]:
         """Yield one finding after the other, and remove at the end all that was made for them.

@@ -356,28 +356,33 @@ def attestation(at: Examination) -> str:
     "Whether web pages may upload could not be told.",
 )
 def cors(at: Examination) -> str:
-    """A page of `PUBLIC_URL` may PUT. Not allowed is a note."""
+    """Pages of `PUBLIC_URL` and `CORS_ORIGINS` may PUT. Not allowed is a note."""
+    refused = [origin for origin in at.origins if not _may_put(at, origin)]
+    if refused:
+        raise CheckNotedError(
+            f"pages of {', '.join(refused)} may not PUT with the checksum headers",
+            "Only browsers ask. If pages are to upload, allow it in the store's CORS settings.",
+        )
+    return f"pages of {', '.join(at.origins)} may PUT"
+
+
+def _may_put(at: Examination, origin: str) -> bool:
     signed = at.url_to_put(at.probe.key("cors"), CHECKSUM)
     names = sorted(name.lower() for name in signed.headers)
     asked = {
-        "Origin": at.origin,
+        "Origin": origin,
         "Access-Control-Request-Method": "PUT",
         "Access-Control-Request-Headers": ",".join(names),
     }
     response = at.probe.send("OPTIONS", signed.url, headers=asked)
     methods = _listed(response, "access-control-allow-methods")
     allowed = _listed(response, "access-control-allow-headers")
-    if not (
+    return (
         response.status < 300
-        and response.headers.get("access-control-allow-origin") in ("*", at.origin)
-        and methods & {"*", "put"}
+        and response.headers.get("access-control-allow-origin") in ("*", origin)
+        and bool(methods & {"*", "put"})
         and ("*" in allowed or allowed.issuperset(names))
-    ):
-        raise CheckNotedError(
-            f"pages of {at.origin} may not PUT with the checksum headers",
-            "Only browsers ask. If pages are to upload, allow it in the store's CORS settings.",
-        )
-    return f"pages of {at.origin} may PUT"
+    )
 
 
 def _forged(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from files import checksums
@@ -69,12 +69,12 @@ def check(
 
 
 class Examination:
-    """A store that is asked by `probe`; `origin` is that of a page that would upload to it."""
+    """A store that is asked by `probe`; `origins` are those of pages that would upload to it."""
 
-    def __init__(self, probe: Probe, *, origin: str) -> None:
+    def __init__(self, probe: Probe, *, origins: Sequence[str] = ()) -> None:
         self.probe = probe
         self.config = probe.config
-        self.origin = origin
+        self.origins = origins
 
     def url_to_put(
         self, key: str, checksum: str | None = None, *, size: int = len(DATA)
