@@ -16,7 +16,7 @@ import jwt
 import psycopg
 
 from benchmarks import rows
-from scripts.lib import servers
+from scripts.lib import local_environment, servers
 from scripts.lib.processes import DiedError, Processes, free_port, listens
 from scripts.lib.setup import ROOT
 
@@ -106,10 +106,11 @@ class Servers:
 
     def _prepare_service(self) -> None:
         """Migrate the service's database, make its user and the bucket."""
+        password = {local_environment.PASSWORD: secrets.token_urlsafe(12)}
         preparation = self._processes.start(
             "preparation",
             [sys.executable, str(ROOT / "scripts" / "lib" / "prepare.py"), USER],
-            environment=self._environment,
+            environment=self._environment | password,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
+from scripts.lib.processes import free_port
+
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER that makes close() send a RST in place of a FIN."""
 
@@ -72,8 +74,8 @@ class TcpProxy:
         self._open: dict[socket.socket, threading.Thread] = {}
         """With the thread that reads from each."""
         self._stopped = threading.Event()
-        self._listener = _listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        self.port = free_port()
+        self._listener = _listen(self.port)
         self._accept_in_thread()
 
     @property
