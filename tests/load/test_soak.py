@@ -29,8 +29,8 @@ THREADS = 4
 LOOKERS = 4
 OTHER_THREADS = 3
 """uvicorn's: the event loop's, and one that tells the supervisor that the worker is well."""
-WARM_UP = 40
-"""How often each client does everything before the first sample."""
+WARM_UP = 100
+"""How often each client does everything before the first sample: until what is kept is full."""
 LEAK = 1024
 """Bytes a request that would be too many."""
 NOISE = 256 * 1024

@@ -173,7 +173,7 @@ class Traffic:
     def loop(self, times: int) -> None:
         """Wait until each client has done everything so many times from now on."""
         goals = [(worker, worker.loops + times) for worker in self.workers]
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE + times
         while any(worker.loops < goal for worker, goal in goals):
             self.check()
             assert time.monotonic() < end, self.seen()
@@ -181,7 +181,8 @@ class Traffic:
 
     def check(self) -> None:
         """Fail with what the clients have noted that should not be."""
-        assert [failure for worker in self.workers for failure in worker.failures] == []
+        failures = [failure for worker in self.workers for failure in worker.failures]
+        assert failures == [], failures
 
     def seen(self) -> Counter[tuple[str, int, str]]:
         """Return how often each request was answered with each status and code."""
