@@ -45,6 +45,7 @@ WAIT_SECONDS = 1.5
 FETCH_SECONDS = 5.0
 """The most that a fetch takes, whatever the issuer sends and how slowly."""
 _SET_BYTES_MAX = 1 << 20
+_making = threading.Lock()
 _TRIED_MAX = 8
 """Keys that are tried for a token that does not name one."""
 
@@ -161,7 +162,9 @@ def _issuer_keys(url: str, waiters: int) -> IssuerKeys:
 
 def issuer_keys() -> IssuerKeys:
     """Return the keys of the issuer of the settings, the same ones throughout the process."""
-    return _issuer_keys(settings.JWT_JWKS_URL, max(1, settings.THREADS // 2))
+    # `cache` alone lets threads that come at once each make their own.
+    with _making:
+        return _issuer_keys(settings.JWT_JWKS_URL, max(1, settings.THREADS // 2))
 
 
 def _usable_key(jwk: dict[str, Any]) -> PyJWK | None:

@@ -8,6 +8,8 @@ container's address (`AWS_CONTAINER_CREDENTIALS_…`), the machine's (EC2).
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +33,8 @@ from remotedrive.fetching import Fetcher
 
 RENEW_BEFORE = 900
 """Seconds before their end at which new keys are asked for; AWS has them 5 minutes before."""
+RENEW_AFTER = 900
+"""Seconds after which keys that name no end are looked up again."""
 RETRY_SECONDS = 60
 """Between two attempts to renew keys that are still good."""
 RETRY_SECONDS_WITHOUT_KEYS = 5
@@ -50,6 +54,13 @@ class Credentials:
     session_token: str | None = field(default=None, repr=False)
     expires_at: int | None = None
 
+    def seconds_left(self) -> float:
+        """Return how long they are good; infinity where they name no end."""
+        return math.inf if self.expires_at is None else self.expires_at - time.time()
+
+
+_making = threading.Lock()
+"""`cache` alone lets threads that come at once each make their own."""
 
 CredentialSource = Callable[[], Credentials]
 """Returns the credentials to use now, the same object until they change. Raises
@@ -78,15 +89,18 @@ class RoleCredentials:
         """
         fetcher = self._fetcher
         found = fetcher.latest
-        if found is not None and _is_good(found, RENEW_BEFORE):
-            return found
-        if found is not None and _is_good(found, END_MARGIN):
-            fetcher.begin(at_most_every=RETRY_SECONDS)
+        if found is not None and found.seconds_left() > END_MARGIN:
+            age = time.monotonic() - fetcher.fetched_at
+            # Those that name no end may be of a file, and have one all the same.
+            if found.seconds_left() < RENEW_BEFORE or (
+                found.expires_at is None and age > RENEW_AFTER
+            ):
+                fetcher.begin(at_most_every=RETRY_SECONDS)
             return found
         if fetcher.begin(at_most_every=RETRY_SECONDS_WITHOUT_KEYS):
             fetcher.wait(until=time.monotonic() + WAIT_SECONDS)
         found = fetcher.latest
-        if found is None or not _is_good(found, END_MARGIN):
+        if found is None or found.seconds_left() <= END_MARGIN:
             raise StoreUnavailableError(
                 "There are no credentials for the object store.",
                 retry_after=RETRY_SECONDS_WITHOUT_KEYS,
@@ -105,12 +119,10 @@ class SDKProvider(Provider):
         return SDKCredentials(found.access_key, found.secret_key, found.session_token)
 
 
-def _is_good(found: Credentials, seconds: float) -> bool:
-    return found.expires_at is None or found.expires_at - time.time() > seconds
-
-
 def _role() -> Credentials:
-    return _role_credentials(settings.THREADS)()
+    with _making:
+        role = _role_credentials(settings.THREADS)
+    return role()
 
 
 @cache
@@ -132,4 +144,4 @@ def _ask_chain() -> Credentials:
     if found.expiration is not None:
         # The SDK has the time in UTC, and without a zone.
         end = int(found.expiration.replace(tzinfo=UTC).timestamp())
-    return Credentials(found.access_key, found.secret_key, found.session_token, end)
+    return Credentials(found.access_key, found.secret_key, found.session_token or None, end)

@@ -65,10 +65,10 @@ class _BucketURL(BaseURL):
         url = super().build(method=method, region=region, query_params=query_params)
         if bucket_name is None:
             return url
-        virtual = self._config.virtual
-        address = bucket_address(self._config.endpoint, bucket_name, virtual=virtual)
+        config = self._config
+        address = bucket_address(config.endpoint, bucket_name, virtual=config.virtual)
         path = f"{address.path}{encode_path(object_name or '')}"
-        if not (virtual or object_name):
-            # As the SDK and botocore write it.
-            path = path.removesuffix("/")
+        if not object_name:
+            # As botocore writes the bucket itself.
+            path = path.removesuffix("/") or "/"
         return SplitResult(address.scheme, address.host, path, url.query, "")

@@ -89,7 +89,7 @@ def test_a_signature_alone_is_not_enough(
     owner: Client, issuer: Issuer, settings: Settings, changes: dict[str, Any], code: str
 ) -> None:
     settings.JWT_ISSUER, settings.JWT_AUDIENCE = "https://issuer.example", "drive"
-    good = {"iss": "https://issuer.example", "aud": ["drive"]}
+    good: dict[str, Any] = {"iss": "https://issuer.example", "aud": ["drive"]}
     assert ask(KEY.token(**good)).status == 200
     assert_problem(ask(KEY.token(**(good | changes))), 401, code)
 

@@ -17,9 +17,6 @@ __all__ = ["key_server"]
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store")]
 
-WITHOUT_MEMORY = {"AUTH_CACHE_SECONDS": "0", "JWT_SECRET": ""}
-"""Every request verifies its token, and no secret does."""
-
 
 @pytest.fixture
 def provider(tmp_path: Path) -> Iterator[Provider]:
@@ -34,12 +31,14 @@ def test_tokens_of_a_provider_open_the_api_through_new_keys_and_its_end(
 ) -> None:
     folder = tmp_path / "service"
     folder.mkdir()
-    settings = {
-        "JWT_JWKS_URL": f"{provider.url}/jwks",
-        "JWT_ISSUER": provider.url,
-        "JWT_AUDIENCE": "drive",
-    }
-    with running(folder, **WITHOUT_MEMORY, **settings) as server:
+    with running(
+        folder,
+        AUTH_CACHE_SECONDS="0",
+        JWT_SECRET="",
+        JWT_JWKS_URL=f"{provider.url}/jwks",
+        JWT_ISSUER=provider.url,
+        JWT_AUDIENCE="drive",
+    ) as server:
         somebody = RemoteClient(server, None)
 
         def status(token: str) -> int:
@@ -71,7 +70,13 @@ def test_while_keys_are_replaced_under_load_no_valid_token_fails(
     keys = [Key("RS256", kid="first"), Key("EdDSA", kid="second")]
     with issuer_of(key_server) as issuer:
         issuer.publish(keys[0])
-        with running(tmp_path, workers=2, JWT_JWKS_URL=issuer.url, **WITHOUT_MEMORY) as server:
+        with running(
+            tmp_path,
+            workers=2,
+            AUTH_CACHE_SECONDS="0",
+            JWT_SECRET="",
+            JWT_JWKS_URL=issuer.url,
+        ) as server:
             in_use, done, statuses = [keys[0]], threading.Event(), list[int]()
 
             def load() -> None:

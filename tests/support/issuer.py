@@ -31,7 +31,11 @@ from tests.support.process import Process
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tokens import LATER
 
-_CURVES = {"ES256": ec.SECP256R1, "ES384": ec.SECP384R1, "ES512": ec.SECP521R1}
+_CURVES: dict[str, type[Any]] = {
+    "ES256": ec.SECP256R1,
+    "ES384": ec.SECP384R1,
+    "ES512": ec.SECP521R1,
+}
 
 
 @functools.cache
@@ -99,8 +103,12 @@ class KeyServer:
 
     def publish(self, name: str, *jwks: Mapping[str, Any]) -> None:
         """Let the set of that name have these keys, from one moment to the next."""
+        self.write(name, json.dumps({"keys": jwks}))
+
+    def write(self, name: str, text: str) -> None:
+        """Give `text` under that name, from one moment to the next."""
         new = self._folder / f".{name}"
-        new.write_text(json.dumps({"keys": jwks}))
+        new.write_text(text)
         os.replace(new, self._folder / name)
 
     def url(self, name: str, port: int | None = None) -> str:
