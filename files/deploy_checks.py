@@ -77,6 +77,30 @@ HOST_NOT_ALLOWED = Warning(
     hint="Add it to ALLOWED_HOSTS.",
     id="files.W011",
 )
+KEYS_WITHOUT_HTTPS = Warning(
+    "JWT_JWKS_URL is http, and not on this machine: whoever is on the way can give keys of their "
+    "own, and be anyone.",
+    hint="Set it to the issuer's https:// address.",
+    id="files.W020",
+)
+ANY_TOKEN_OF_ISSUER = Warning(
+    "JWT_JWKS_URL is set without JWT_ISSUER and JWT_AUDIENCE: a token that the issuer made for any "
+    "other application opens the drive, too.",
+    hint="Set both, JWT_AUDIENCE to what the issuer writes into `aud` for this service.",
+    id="files.W021",
+)
+SESSION_TOKEN = Warning(
+    "MINIO_SESSION_TOKEN is set: these credentials end, and nothing renews them.",
+    hint="Let the machine give credentials, and set MINIO_CREDENTIALS=chain; or make a key without "
+    "an end.",
+    id="files.W022",
+)
+DOTS_BEFORE_HOST = Warning(
+    "MINIO_ADDRESSING=virtual with https and a dot in MINIO_BUCKET: no wildcard certificate covers "
+    "such a name, so clients refuse the connection.",
+    hint="Use a bucket without a dot, or MINIO_ADDRESSING=path.",
+    id="files.W023",
+)
 STORE_ERRORS = {"bucket": "files.E001", "versioning": "files.E002", "lifecycle": "files.E003"}
 """What `doctor` calls its check, and the id of the error."""
 
@@ -120,6 +144,32 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
         if given[one] == given[other]
     ]
     return [*weak, *same]
+
+
+@register(Tags.security, deploy=True)
+def issuer(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of an issuer whose keys could be forged, or whose every token is taken."""
+    if settings.JWT_JWKS_URL is None:
+        return []
+    url = urlsplit(settings.JWT_JWKS_URL)
+    found: list[CheckMessage] = []
+    if url.scheme != "https" and _reach(str(url.hostname)) > 0:
+        found.append(KEYS_WITHOUT_HTTPS)
+    if not (settings.JWT_ISSUER and settings.JWT_AUDIENCE):
+        found.append(ANY_TOKEN_OF_ISSUER)
+    return found
+
+
+@register(Tags.security, deploy=True)
+def store_addressing_and_credentials(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of credentials that end, and of names that no certificate covers."""
+    found: list[CheckMessage] = []
+    if settings.MINIO_SESSION_TOKEN:
+        found.append(SESSION_TOKEN)
+    secure = settings.MINIO_PUBLIC_ENDPOINT.startswith("https:")
+    if settings.MINIO_ADDRESSING == "virtual" and secure and "." in settings.MINIO_BUCKET:
+        found.append(DOTS_BEFORE_HOST)
+    return found
 
 
 @register(Tags.security, deploy=True)

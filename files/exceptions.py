@@ -376,6 +376,12 @@ class BusyError(DriveError):
     code = "unavailable"
 
 
+class IssuerUnavailableError(DriveError):
+    """The keys of the tokens' issuer were never read, so no token of its can be verified."""
+
+    code = "unavailable"
+
+
 class StoreUnavailableError(DriveError):
     """The store did not answer, or not in a way that can be relied on; nothing was changed."""
 

@@ -22,6 +22,8 @@ gives none of it, so that no address meets another store's keys."""
 
 _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# Segments that every client sends as they are: no ".", no "..", none empty, nothing encoded.
+_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/?")
 _PLACEHOLDER = re.compile(
     r"(?<![a-z])(change|replace)[-_ ]?me(?![a-z])|^your[-_ ]|^<.*>$", re.IGNORECASE
 )
@@ -143,6 +145,23 @@ class Environment:
             return []
         return [_origin(name, item) for item in self.list(name, default="")]
 
+    def url(self, name: str) -> str | None:
+        """Return an http or https URL, as `origin` has it but for a path and a query; no user."""
+        value = self.optional(name)
+        if value is None:
+            return None
+        base, mark, query = value.strip().partition("?")
+        if not re.fullmatch(r"[!-~]*", query):
+            raise ImproperlyConfigured(f"{name} must be a URL like https://host/path")
+        return f"{_address(name, base, 'https://host/path')}{mark}{query}"
+
+    def endpoint(self, name: str) -> str | None:
+        """Return an http or https URL of scheme, host, port and a path, without a final slash."""
+        value = self.optional(name)
+        if value is None:
+            return None
+        return _address(name, value, "http://host:port or https://host/path").rstrip("/")
+
     def list(self, name: str, default: str) -> list[str]:
         """Return the comma separated items, without blanks around them."""
         items = [item.strip() for item in (self.optional(name) or default).split(",")]
@@ -165,18 +184,27 @@ class Environment:
 
 
 def _origin(name: str, value: str) -> str:
+    form = "http://host:port or https://host"
+    address = _address(name, value, form).removesuffix("/")
+    if address.count("/") > 2:
+        raise ImproperlyConfigured(f"{name} must be a URL like {form}")
+    return address
+
+
+def _address(name: str, value: str, form: str) -> str:
+    """Return the URL in normal form: scheme and host in lower case, without the scheme's port."""
     try:
         url = urlsplit(value)
         well_formed = (
             url.scheme in ("http", "https")
             and bool(_AUTHORITY.fullmatch(url.netloc))
-            and url.path in ("", "/")
+            and bool(_PATH.fullmatch(url.path))
             and not (url.query or url.fragment)
             and (url.port is None or url.port > 0)
         )
     except ValueError:
         well_formed = False
     if not well_formed:
-        raise ImproperlyConfigured(f"{name} must be a URL like http://host:port or https://host")
+        raise ImproperlyConfigured(f"{name} must be a URL like {form}")
     own_port = {"http": ":80", "https": ":443"}[url.scheme]
-    return f"{url.scheme}://{url.netloc.lower().removesuffix(own_port)}"
+    return f"{url.scheme}://{url.netloc.lower().removesuffix(own_port)}{url.path}"

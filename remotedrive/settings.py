@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Any
@@ -293,9 +294,15 @@ SPECTACULAR_SETTINGS = {
 
 # Identity
 
-JWT_SECRET = _env.secret("JWT_SECRET", at_least=32)
+JWT_JWKS_URL = _env.url("JWT_JWKS_URL")
+"""Where the public keys of an outside issuer of tokens are (JWK Set)."""
+JWT_SECRET = _env.optional_secret("JWT_SECRET", at_least=32)
+if JWT_SECRET is None and JWT_JWKS_URL is None:
+    raise ImproperlyConfigured("JWT_SECRET is not set, and neither is JWT_JWKS_URL")
 JWT_SECRET_OLD = _env.optional_secret("JWT_SECRET_OLD", at_least=32)
 """The secret before this one, while tokens that it signed are still about."""
+if JWT_SECRET_OLD is not None and JWT_SECRET is None:
+    raise ImproperlyConfigured("JWT_SECRET_OLD is set without JWT_SECRET, the one after it")
 JWT_ISSUER = _env.optional("JWT_ISSUER")
 JWT_AUDIENCE = _env.optional("JWT_AUDIENCE")
 JWT_CREATE_USERS = _env.boolean("JWT_CREATE_USERS", default=False)
@@ -308,16 +315,36 @@ AUTH_CACHE_SECONDS = _env.integer("AUTH_CACHE_SECONDS", default=5, at_least=0, a
 
 
 def _endpoint() -> str:
-    endpoint = _env.origin("MINIO_ENDPOINT")
+    endpoint = _env.endpoint("MINIO_ENDPOINT")
     if endpoint is None:
         raise ImproperlyConfigured("MINIO_ENDPOINT is not set")
     return endpoint
 
 
+def _keys() -> tuple[str | None, str | None, str | None]:
+    """Return the service's own access key, secret key and session token; None with a chain."""
+    if MINIO_CREDENTIALS == "static":
+        token = _env.optional_secret("MINIO_SESSION_TOKEN")
+        return _env.required("MINIO_ACCESS_KEY"), _env.secret("MINIO_SECRET_KEY"), token
+    for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_SESSION_TOKEN"):
+        if _env.optional(name) is not None:
+            raise ImproperlyConfigured(f"{name} is set, and MINIO_CREDENTIALS=chain uses no key")
+    return None, None, None
+
+
+def _has_name(endpoint: str) -> bool:
+    try:
+        ipaddress.ip_address(str(urlsplit(endpoint).hostname))
+    except ValueError:
+        return True
+    return False
+
+
 MINIO_ENDPOINT = _endpoint()
-MINIO_PUBLIC_ENDPOINT = _env.origin("MINIO_PUBLIC_ENDPOINT") or MINIO_ENDPOINT
-MINIO_ACCESS_KEY = _env.required("MINIO_ACCESS_KEY")
-MINIO_SECRET_KEY = _env.secret("MINIO_SECRET_KEY")
+MINIO_PUBLIC_ENDPOINT = _env.endpoint("MINIO_PUBLIC_ENDPOINT") or MINIO_ENDPOINT
+MINIO_CREDENTIALS = _env.matching("MINIO_CREDENTIALS", "static", "static|chain", "static or chain")
+"""`static`: the keys below. `chain`: those that the machine or the pod is given, as by AWS."""
+MINIO_ACCESS_KEY, MINIO_SECRET_KEY, MINIO_SESSION_TOKEN = _keys()
 MINIO_UPLOAD_ACCESS_KEY = _env.optional("MINIO_UPLOAD_ACCESS_KEY")
 MINIO_UPLOAD_SECRET_KEY = _env.optional_secret("MINIO_UPLOAD_SECRET_KEY")
 if bool(MINIO_UPLOAD_ACCESS_KEY) != bool(MINIO_UPLOAD_SECRET_KEY):
@@ -330,6 +357,15 @@ MINIO_BUCKET = _env.matching(
     r"(?!.*(\.\.|\.-|-\.))[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
     "a bucket's name: 3 to 63 of a-z, 0-9, '.' and '-'",
 )
+MINIO_ADDRESSING = _env.matching("MINIO_ADDRESSING", "path", "path|virtual", "path or virtual")
+"""Where the bucket's name stands in URLs: in the path, or before the host."""
+if MINIO_ADDRESSING == "virtual" and not (
+    _has_name(MINIO_ENDPOINT) and _has_name(MINIO_PUBLIC_ENDPOINT)
+):
+    raise ImproperlyConfigured(
+        "MINIO_ADDRESSING=virtual puts the bucket's name before the host, which must be a name: "
+        "MINIO_ENDPOINT or MINIO_PUBLIC_ENDPOINT is an IP address"
+    )
 MINIO_REGION = _env.matching("MINIO_REGION", "us-east-1", r"[\w-]{1,63}", "like us-east-1")
 STORE_TIMEOUT = _env.integer("STORE_TIMEOUT", default=8, at_least=1, at_most=9)
 """Seconds that all store calls of one step may take together. A client waits for at most 10 s."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import jwt
 from django.conf import settings
+from jwt import PyJWK
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from files.api.issuer_keys import ALGORITHMS, issuer_keys
 from files.api.remembered import remembered_users
 from files.models import User
+from files.services import tokens
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_.~+/-]+=*) *", re.IGNORECASE)
 _TOKEN_MAX = 8192
@@ -51,7 +55,7 @@ class JWTAuthentication(BaseAuthentication):
 def user_of_token(token: str) -> User:
     """Return the active user of a token, who may be remembered from an earlier request.
 
-    Raises `TokenExpiredError`, `TokenInvalidError`.
+    Raises `TokenExpiredError`, `TokenInvalidError`, `IssuerUnavailableError`.
     """
     if not settings.AUTH_CACHE_SECONDS:
         return user_of(valid_claims(token)["sub"])
@@ -68,7 +72,7 @@ def user_of_token(token: str) -> User:
 def valid_claims(token: str) -> dict[str, Any]:
     """Return the claims of a token that is signed, in time and meant for this service.
 
-    Raises `TokenExpiredError`, `TokenInvalidError`.
+    Raises `TokenExpiredError`, `TokenInvalidError`, `IssuerUnavailableError`.
     """
     try:
         claims = _claims(token)
@@ -82,29 +86,42 @@ def valid_claims(token: str) -> dict[str, Any]:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Return the claims of a token that one of the secrets signed; raises what PyJWT raises.
+    """Return the claims of a token that one of the keys signed; raises what PyJWT raises, and
+    `IssuerUnavailableError`.
 
-    The token's own header never chooses between HMAC and public keys.
+    HMAC is verified with secrets only, and all else with the issuer's keys only.
     """
-    if settings.JWT_SECRET_OLD is not None:
-        # The signature is looked at first, so whatever else is wrong is the right secret's to say.
+    header = jwt.get_unverified_header(token)
+    algorithm = header.get("alg")
+    if header.get("typ") == tokens.PAGE_TYPE:
+        issuer, audience = tokens.PAGE_ISSUER, tokens.PAGE_AUDIENCE
+        return _decode(token, tokens.page_key(), issuer=issuer, audience=audience)
+    keys: Iterable[str | PyJWK] = ()
+    if algorithm == "HS256":
+        keys = (key for key in (settings.JWT_SECRET_OLD, settings.JWT_SECRET) if key is not None)
+    elif settings.JWT_JWKS_URL is not None and algorithm in ALGORITHMS:
+        keys = issuer_keys().candidates(header.get("kid"), algorithm)
+    for key in keys:
+        # The signature is looked at first, so whatever else is wrong is the right key's to say.
         with suppress(jwt.InvalidSignatureError):
-            return _decode(token, settings.JWT_SECRET_OLD)
-    return _decode(token, settings.JWT_SECRET)
+            return _decode(token, key, issuer=settings.JWT_ISSUER, audience=settings.JWT_AUDIENCE)
+    raise jwt.InvalidSignatureError
 
 
-def _decode(token: str, secret: str) -> dict[str, Any]:
+def _decode(
+    token: str, key: str | bytes | PyJWK, *, issuer: str | None, audience: str | None
+) -> dict[str, Any]:
     return jwt.decode(
         token,
-        secret,
-        algorithms=["HS256"],
-        issuer=settings.JWT_ISSUER,
-        audience=settings.JWT_AUDIENCE,
+        key,
+        algorithms=[key.algorithm_name if isinstance(key, PyJWK) else "HS256"],
+        issuer=issuer,
+        audience=audience,
         leeway=settings.JWT_LEEWAY,
         options={
             "require": ["exp", "sub"],
-            "verify_aud": settings.JWT_AUDIENCE is not None,
-            "verify_iss": settings.JWT_ISSUER is not None,
+            "verify_aud": audience is not None,
+            "verify_iss": issuer is not None,
         },
     )
 

@@ -35,13 +35,13 @@ class RememberedUsers:
         return found[1] if found is not None and time.time() < found[0] else None
 
     def saves(self) -> int:
-        """Return a number that changes when any user is saved: take it before fetching one."""
+        """Return a number that changes when all are forgotten: take it before verifying."""
         return self._saves
 
     def add(self, token: str, user: User, *, expires_at: float, saves: int) -> None:
         """Remember `user`, no longer than the token is valid (seconds since 1970).
 
-        Does nothing when a user was saved since `saves` was taken: this may be the one from before.
+        Does nothing when all were forgotten since `saves` was taken: this may be from before.
         """
         until = min(time.time() + settings.AUTH_CACHE_SECONDS, expires_at)
         with self._lock:
@@ -59,11 +59,12 @@ class RememberedUsers:
         """Forget everyone: a user was changed or deleted. A sign-in alone changes nothing here."""
         if created or update_fields == {"last_login"}:
             return
-        self._forget()
+        self.forget_everyone()
         # Until the transaction ends, others read the row as it was.
-        transaction.on_commit(self._forget)
+        transaction.on_commit(self.forget_everyone)
 
-    def _forget(self) -> None:
+    def forget_everyone(self) -> None:
+        """Forget all tokens, also those that are being verified at this moment."""
         with self._lock:
             self._saves += 1
             self._by_token.clear()

@@ -26,7 +26,7 @@ from minio.error import S3Error
 
 from files import checksums
 from files.exceptions import ObjectUnreadableError, StoreUnavailableError
-from files.store import transport
+from files.store import sdk, transport
 from files.store.breaker import OPEN_SECONDS, StoreBreaker
 from files.store.config import StoreConfig
 from files.store.head import HeadObject
@@ -94,7 +94,7 @@ class ObjectStore:
         self._timeout = config.timeout
         self._breaker = StoreBreaker(slots)
         http = transport.pool(secure=config.secure, connections=slots)
-        self._client = transport.sdk(config, http)
+        self._client = sdk.client_on(http, config)
         self._head = HeadObject(config, http)
 
     def shared_deadline(self) -> AbstractContextManager[None]:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import urlsplit
 
 from django.conf import settings
+
+from files.store.address import BucketAddress, bucket_address
 
 
 @dataclass(frozen=True)
 class StoreConfig:
     """One bucket of a store. `endpoint` is the service's way to it, `public_endpoint` the clients'.
 
-    Both are `http://host:port` or `https://…`.
+    Both are `http://host:port` or `https://…`, perhaps with a path.
     """
 
     endpoint: str
     public_endpoint: str
     region: str
     bucket: str
-    access_key: str
-    secret_key: str = field(repr=False)
+    virtual: bool
+    """Whether the bucket's name stands before the host in URLs, and not in the path."""
+    access_key: str | None
+    """None, as `secret_key`, where the credentials are those of a role."""
+    secret_key: str | None = field(repr=False)
+    session_token: str | None = field(repr=False)
     upload_access_key: str | None
     """The key that signs uploads and may do nothing else; None where the main key signs them."""
     upload_secret_key: str | None = field(repr=False)
@@ -36,19 +41,26 @@ class StoreConfig:
             public_endpoint=settings.MINIO_PUBLIC_ENDPOINT,
             region=settings.MINIO_REGION,
             bucket=settings.MINIO_BUCKET,
+            virtual=settings.MINIO_ADDRESSING == "virtual",
             access_key=settings.MINIO_ACCESS_KEY,
             secret_key=settings.MINIO_SECRET_KEY,
+            session_token=settings.MINIO_SESSION_TOKEN,
             upload_access_key=settings.MINIO_UPLOAD_ACCESS_KEY,
             upload_secret_key=settings.MINIO_UPLOAD_SECRET_KEY,
             timeout=settings.STORE_TIMEOUT,
         )
 
     @property
-    def secure(self) -> bool:
-        """Whether the service speaks TLS to the store."""
-        return urlsplit(self.endpoint).scheme == "https"
+    def address(self) -> BucketAddress:
+        """Where the service finds the bucket. Raises ValueError for an invalid endpoint."""
+        return bucket_address(self.endpoint, self.bucket, virtual=self.virtual)
 
     @property
-    def netloc(self) -> str:
-        """Host and port of the store, as the SDK wants them."""
-        return urlsplit(self.endpoint).netloc
+    def public_address(self) -> BucketAddress:
+        """Where clients find the bucket. Raises ValueError for an invalid endpoint."""
+        return bucket_address(self.public_endpoint, self.bucket, virtual=self.virtual)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the service speaks TLS to the store."""
+        return self.endpoint.startswith("https:")

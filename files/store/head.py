@@ -12,8 +12,9 @@ from minio.error import S3Error, ServerError
 from urllib3 import PoolManager
 
 from files.store.config import StoreConfig
-from files.store.presign import Presigner
+from files.store.credentials import credential_source
 from files.store.results import ObjectVersion, object_version
+from files.store.signing import CurrentPresigner
 
 _VALID_SECONDS = 900
 """As long as S3 takes a request that is signed in its headers."""
@@ -32,23 +33,17 @@ class HeadObject:
     """Asks the store for the headers of objects in one bucket. S3 HeadObject."""
 
     def __init__(self, config: StoreConfig, http: PoolManager) -> None:
-        self._presigner = Presigner(
-            endpoint=config.endpoint,
-            region=config.region,
-            bucket=config.bucket,
-            access_key=config.access_key,
-            secret_key=config.secret_key,
-        )
-        self._pool = http.connection_from_url(config.endpoint)
+        self._presigner = CurrentPresigner(config, config.endpoint, credential_source(config))
+        self._pool = http.connection_from_url(config.address.origin)
 
     def __call__(self, key: str, version_id: str | None) -> ObjectVersion:
         """Return the newest version of `key`, or the one named.
 
         Raises `S3Error` for the statuses above, `ServerError` for others, `MalformedResponseError`,
-        and what the pool raises.
+        `StoreUnavailableError` where there are no credentials, and what the pool raises.
         """
         query = {} if version_id is None else {"versionId": version_id}
-        signed = self._presigner.presign(
+        signed = self._presigner().presign(
             "HEAD", key, expires_in=_VALID_SECONDS, headers=_SIGNED_HEADERS, query=query
         )
         parts = urlsplit(signed.url)

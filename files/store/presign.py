@@ -16,19 +16,16 @@ from datetime import UTC, datetime
 from functools import cache
 from operator import itemgetter
 from types import MappingProxyType
-from urllib.parse import quote, urlsplit
 
 from files import checksums
+from files.exceptions import StoreUnavailableError
+from files.store.address import bucket_address, encode, encode_path
 
 MAX_EXPIRES_IN = 604_800  # seconds: seven days, the most that Signature Version 4 allows
 MAX_PART_NUMBER = 10_000
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _EMPTY: Mapping[str, str] = MappingProxyType({})
-# RFC 3986 section 2.3. What matches needs no encoding: the common case, and much faster to find
-# out than to encode.
-_is_unreserved = re.compile(r"[A-Za-z0-9\-._~]+").fullmatch
-_is_unreserved_path = re.compile(r"[A-Za-z0-9\-._~/]+").fullmatch
+_is_plain = re.compile(r"[a-z0-9\-._~]+").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,7 @@ class SigningContext:
     timestamp: str  # YYYYMMDDTHHMMSSZ
     parameters: str  # the query string from X-Amz-Algorithm to "X-Amz-Expires="
     signing_key: SigningKey
+    token: str = field(default="", repr=False)  # X-Amz-Security-Token, if there is one
 
 
 def derive_signing_key(secret_key: str, date: str, region: str) -> SigningKey:
@@ -71,7 +69,9 @@ def derive_signing_key(secret_key: str, date: str, region: str) -> SigningKey:
     return SigningKey(date, f"{date}/{region}/s3/aws4_request", key)
 
 
-def signing_context(second: int, access_key: str, signing_key: SigningKey) -> SigningContext:
+def signing_context(
+    second: int, access_key: str, signing_key: SigningKey, session_token: str | None = None
+) -> SigningContext:
     """Return what URLs signed in the same second share; `signing_key` is that day's."""
     timestamp = f"{datetime.fromtimestamp(second, UTC):%Y%m%dT%H%M%SZ}"
     parameters = (
@@ -80,7 +80,8 @@ def signing_context(second: int, access_key: str, signing_key: SigningKey) -> Si
         f"&X-Amz-Date={timestamp}"
         "&X-Amz-Expires="
     )
-    return SigningContext(second, timestamp, parameters, signing_key)
+    token = "" if session_token is None else f"&X-Amz-Security-Token={encode(session_token)}"
+    return SigningContext(second, timestamp, parameters, signing_key, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def form(headers: tuple[str, ...], query: tuple[str, ...] = ()) -> Form:
     lower = [name.lower() for name in headers]
     if len(set(lower)) != len(lower):
         raise ValueError("a header must not be given twice, and Host is the endpoint's")
-    if not all(map(_is_unreserved, lower)):
+    if not all(map(_is_plain, lower)):
         raise ValueError("a header name may have letters, digits and -._~ only")
     if any(name.startswith("X-Amz-") for name in query):
         raise ValueError("query parameters X-Amz-… are the signature's own")
@@ -153,7 +154,7 @@ def signed_query(
     `path` is encoded already. `headers` and `query` are the values of `form`'s names, in their
     order; those of headers without white space but single blanks inside (see `canonical_value`).
     """
-    parameters = f"{at.parameters}{expires_in}{form.parameter}"
+    parameters = f"{at.parameters}{expires_in}{at.token}{form.parameter}"
     if query:
         parameters = form.query % form.pick_query([*map(encode, query), parameters])
     request = (
@@ -169,16 +170,6 @@ def signed_query(
 def canonical_value(value: str) -> str:
     """Return a header's value as it is signed: trimmed, with one blank for white space inside."""
     return " ".join(value.split())
-
-
-def encode(text: str) -> str:
-    """Percent-encode `text` (as UTF-8), all but RFC 3986's unreserved characters."""
-    return text if _is_unreserved(text) else quote(text, safe="")
-
-
-def encode_path(path: str) -> str:
-    """Percent-encode the segments of `path` and keep every "/", as S3 has its keys."""
-    return path if _is_unreserved_path(path) else quote(path, safe="/")
 
 
 _SENT_BY_ITSELF = frozenset({"Content-Length", "content-length"})
@@ -211,36 +202,41 @@ def _size(size: int) -> str:
 
 
 class Presigner:
-    """Signs URLs for one bucket of one store, path-style, with one key pair.
+    """Signs URLs for one bucket of one store, with one key pair.
 
     Keys are signed as they are: "//" and the segments "." and ".." stay, as S3 does not normalize
     them either. MinIO refuses such keys (400), and many HTTP clients resolve "." and "..".
     """
 
     def __init__(
-        self, *, endpoint: str, region: str, access_key: str, secret_key: str, bucket: str
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        virtual: bool = False,
+        session_token: str | None = None,
+        valid_until: int | None = None,
     ) -> None:
-        """`endpoint` is `http://host[:port]` or `https://host[:port]`; else ValueError."""
-        parts = urlsplit(endpoint)
-        if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
-            raise ValueError("the endpoint must be http://host[:port] or https://host[:port]")
-        if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
-            raise ValueError("the endpoint must have no path, query, fragment or user")
-        if not bucket:
-            raise ValueError("the bucket must have a name")
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        # HTTP clients leave the default port out of the Host header, which is signed.
-        if parts.port not in (None, _DEFAULT_PORTS[parts.scheme]):
-            host = f"{host}:{parts.port}"
-        self._host = host
-        self._origin = f"{parts.scheme}://{host}"
-        self._path_prefix = f"/{encode(bucket)}/"
+        """Raises ValueError for what `bucket_address` refuses.
+
+        `session_token` belongs to temporary keys, and goes into every URL. No URL is valid after
+        `valid_until`, the end of such keys in seconds since 1970.
+        """
+        address = bucket_address(endpoint, bucket, virtual=virtual)
+        self._host = address.host
+        self._origin = address.origin
+        self._path_prefix = address.path
         self._region = region
         self._access_key = access_key
         self._secret_key = secret_key
+        self._session_token = session_token
+        self._valid_until = valid_until
         # Replaced as a whole, never changed, so that threads need no lock.
         self._latest = signing_context(
-            0, access_key, derive_signing_key(secret_key, "19700101", region)
+            0, access_key, derive_signing_key(secret_key, "19700101", region), session_token
         )
 
     def presign(
@@ -257,7 +253,7 @@ class Presigner:
 
         Every one of `headers` is signed, and so is Host, so the request must carry each with that
         value. `query` goes into the URL. `now` must be aware; parts of a second are dropped. Raises
-        ValueError for what cannot be signed.
+        ValueError for what cannot be signed, StoreUnavailableError when the keys have ended.
         """
         return self._presign(
             method,
@@ -377,6 +373,10 @@ class Presigner:
         if now is not None and now.tzinfo is None:
             raise ValueError("now must be aware")
         at = self._context(int(time.time() if now is None else now.timestamp()))
+        if self._valid_until is not None and at.second + expires_in > self._valid_until:
+            expires_in = self._valid_until - at.second
+            if expires_in < 1:
+                raise StoreUnavailableError("The credentials for the object store have expired.")
         path = self._path_prefix + encode_path(key)
         signed = signed_query(
             at, method, path, form, expires_in=expires_in, headers=headers, query=query
@@ -395,5 +395,7 @@ class Presigner:
             date = f"{datetime.fromtimestamp(second, UTC):%Y%m%d}"
             if key.date != date:
                 key = derive_signing_key(self._secret_key, date, self._region)
-            self._latest = latest = signing_context(second, self._access_key, key)
+            self._latest = latest = signing_context(
+                second, self._access_key, key, self._session_token
+            )
         return latest

@@ -20,7 +20,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import certifi
-from minio import Minio
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import ConnectionPool
@@ -33,7 +32,6 @@ from urllib3.exceptions import (
 from urllib3.response import BaseHTTPResponse
 
 from files.store import resolver
-from files.store.config import StoreConfig
 from remotedrive.waiting import others_run
 
 # It would add a line with path and query for each attempt; `client` logs how a call ended.
@@ -238,24 +236,3 @@ def pool(*, secure: bool, connections: int) -> PoolManager:
     )
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
     return manager
-
-
-def client(config: StoreConfig, *, connections: int) -> Minio:
-    """Return the SDK's client of the store, on a `pool` of its own; raises as `sdk`."""
-    return sdk(config, pool(secure=config.secure, connections=connections))
-
-
-def sdk(config: StoreConfig, http: PoolManager) -> Minio:
-    """Return the SDK's client of the store, on the pool `http`.
-
-    Given the region, it does not ask the store for it. Raises ValueError for an invalid endpoint
-    or region.
-    """
-    return Minio(
-        config.netloc,
-        access_key=config.access_key,
-        secret_key=config.secret_key,
-        secure=config.secure,
-        region=config.region,
-        http_client=http,
-    )

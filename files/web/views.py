@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from files.exceptions import BusyError, ThrottledError
-from files.services.tokens import mint
+from files.services.tokens import mint_for_page
 from remotedrive.http import content_policy, problems, views
 
 TOKEN_SECONDS = 600
@@ -82,7 +82,7 @@ def token(request: HttpRequest) -> HttpResponse:
     """Answer with a bearer token for whoever is signed in."""
     if not request.user.is_authenticated:
         return problems.response("not-authenticated", "Nobody is signed in here.")
-    issued = mint(subject=request.user.subject, ttl=TOKEN_SECONDS)
+    issued = mint_for_page(subject=request.user.subject, ttl=TOKEN_SECONDS)
     return JsonResponse({"token": issued, "expires_in": TOKEN_SECONDS})
 
 

@@ -7,6 +7,8 @@ policy that they may make names the worker that hashes.
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 
 _WORKER = "common/hashing-worker.js"
@@ -18,12 +20,14 @@ _WORKER_POLICY = (
 
 def of_share_page() -> str:
     """Return the policy of a share's page, whose form is redirected to the store."""
-    return _policy("img-src data:", form_action=f"'self' {_store()}")
+    return _policy("img-src data:", form_action=f"'self' {store_source()}")
 
 
 def of_drive() -> str:
     """Return the policy of the drive, which also shows and saves files of the store."""
-    shown = f"img-src data: {_store()}; media-src {_store()}; frame-src {_store()}"
+    shown = (
+        f"img-src data: {store_source()}; media-src {store_source()}; frame-src {store_source()}"
+    )
     return _policy(shown, form_action="'self'")
 
 
@@ -46,7 +50,7 @@ def add_to_worker(headers: dict[str, str], path: str, url: str) -> None:
 def _policy(shown: str, *, form_action: str) -> str:
     return (
         f"default-src 'none'; style-src 'self'; script-src 'self'; worker-src 'self'; {shown}; "
-        f"connect-src 'self' {_store()}; form-action {form_action}; base-uri 'none'; "
+        f"connect-src 'self' {store_source()}; form-action {form_action}; base-uri 'none'; "
         "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types hashing"
     )
 
@@ -58,5 +62,12 @@ def _without_scripts(*, form_action: str) -> str:
     )
 
 
-def _store() -> str:
-    return str(settings.MINIO_PUBLIC_ENDPOINT)
+def store_source() -> str:
+    """Return the store's bucket as a source: its host, and the path below which the store is.
+
+    Browsers take a source that ends in a slash for all paths below it (CSP3 §6.7.2.11).
+    """
+    endpoint = urlsplit(settings.MINIO_PUBLIC_ENDPOINT)
+    before = f"{settings.MINIO_BUCKET}." if settings.MINIO_ADDRESSING == "virtual" else ""
+    below = f"{endpoint.path}/" if endpoint.path else ""
+    return f"{endpoint.scheme}://{before}{endpoint.netloc}{below}"

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from files.services import health
-from files.store import transport
+from files.store import sdk, transport
 from files.store.config import StoreConfig
 from tests.support.client import Answer, Client, assert_problem
 from tests.support.process import wait_for
@@ -32,7 +32,7 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unversioned_bucket(settings: Settings) -> Iterator[str]:
     name = f"unversioned-{uuid.uuid4().hex}"
-    client = transport.client(StoreConfig.from_settings(), connections=1)
+    client = sdk.client(StoreConfig.from_settings(), connections=1)
     with transport.deadline(10):
         client.make_bucket(name)
     yield name

@@ -82,6 +82,13 @@ def test_an_inactive_user_gets_no_token() -> None:
         mint("alice")
 
 
+def test_without_a_secret_it_says_that_it_cannot(settings: Settings) -> None:
+    settings.JWT_SECRET = None
+    with pytest.raises(CommandError, match=r"no JWT_SECRET.*JWT_JWKS_URL"):
+        mint("bob", "--create")
+    assert not User.objects.exists()
+
+
 @pytest.mark.parametrize("subject", ["", " ", " alice", "alice ", "a\0b", "a\nb", "x" * 256])
 def test_a_subject_that_no_token_may_have_is_refused(subject: str) -> None:
     with pytest.raises(CommandError, match="SUBJECT"):

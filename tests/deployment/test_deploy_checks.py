@@ -19,7 +19,7 @@ from minio.lifecycleconfig import LifecycleConfig, NoncurrentVersionExpiration, 
 from minio.versioningconfig import VersioningConfig
 from pytest_django.fixtures import Settings
 
-from files.store import transport
+from files.store import sdk, transport
 from files.store.config import StoreConfig
 from tests.support.store import EmbeddedStore
 from tests.support.tcp_proxy import TcpProxy
@@ -30,6 +30,7 @@ PRODUCTION = {
     "SECRET_KEY": "e0e8c1b5a7f94d2c" * 4,
     "JWT_SECRET": "9d31f7a2c4b8e650" * 4,
     "JWT_SECRET_OLD": "",
+    "JWT_JWKS_URL": "",
     "ALLOWED_HOSTS": "drive.example",
     "PUBLIC_URL": "https://drive.example",
     "TRUSTED_PROXIES": "127.0.0.1",
@@ -40,6 +41,7 @@ PRODUCTION = {
     "MINIO_UPLOAD_SECRET_KEY": "7a2c9d31f4b8e650" * 2,
 }
 """A right environment, but for the store's own address and keys, which the test run has."""
+OF_THIS_SERVICE = {"JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "drive"}
 Codes = Callable[..., list[str]]
 
 # The databases of these settings are never connected to.
@@ -62,7 +64,8 @@ def codes(
         found = checks.run_checks(tags=[checks.Tags.security], include_deployment_checks=True)
         assert all(message.hint for message in found if str(message.id).startswith("files"))
         shown = "".join(map(str, found))
-        assert not any(loaded[name] in shown for name in ("SECRET_KEY", "JWT_SECRET"))
+        secrets = [loaded[name] for name in ("SECRET_KEY", "JWT_SECRET") if loaded[name]]
+        assert not any(secret in shown for secret in secrets)
         return sorted(
             str(message.id)
             for message in found
@@ -142,6 +145,31 @@ def test_a_right_deployment_gets_no_warning(codes: Codes) -> None:
         pytest.param(
             {"MINIO_PUBLIC_ENDPOINT": "http://store.example"}, ["files.W008"], id="mixed content"
         ),
+        pytest.param(
+            {"JWT_JWKS_URL": "http://issuer.example/keys"} | OF_THIS_SERVICE,
+            ["files.W020"],
+            id="keys over http",
+        ),
+        pytest.param(
+            {"JWT_JWKS_URL": "http://127.0.0.1:8080/keys"} | OF_THIS_SERVICE,
+            [],
+            id="keys of an issuer on this machine",
+        ),
+        pytest.param(
+            {"JWT_JWKS_URL": "https://issuer.example/keys", "JWT_SECRET": ""} | OF_THIS_SERVICE,
+            [],
+            id="an issuer in place of a secret",
+        ),
+        pytest.param(
+            {"JWT_JWKS_URL": "https://issuer.example/keys", "JWT_AUDIENCE": "drive"},
+            ["files.W021"],
+            id="any issuer",
+        ),
+        pytest.param(
+            {"JWT_JWKS_URL": "https://issuer.example/keys", "JWT_ISSUER": "https://issuer.example"},
+            ["files.W021"],
+            id="any audience",
+        ),
         pytest.param({"DATABASE_URL": ""}, ["files.W009"], id="SQLite"),
         pytest.param({"ALLOWED_HOSTS": "*"}, ["files.W010"], id="any host"),
         pytest.param({"ALLOWED_HOSTS": "localhost"}, ["files.W011"], id="another host"),
@@ -161,9 +189,22 @@ def test_what_is_wrong_with_a_deployment_is_said(
 # The store
 
 
+def test_a_session_token_that_nothing_renews_is_a_warning(codes: Codes) -> None:
+    # Without a store: the token is one of nobody's.
+    assert codes(MINIO_SESSION_TOKEN="a-token", MINIO_ENDPOINT="http://127.0.0.1:1") == [
+        *("files.W012", "files.W022")
+    ]
+
+
+def test_a_bucket_with_a_dot_before_an_https_host_is_a_warning(codes: Codes) -> None:
+    virtual = {"MINIO_ADDRESSING": "virtual", "MINIO_ENDPOINT": "http://localhost:1"}
+    assert codes(**virtual, MINIO_BUCKET="a.b.c") == ["files.W012", "files.W023"]
+    assert codes(**virtual, MINIO_BUCKET="a-b-c") == ["files.W012"]
+
+
 @pytest.fixture
 def minio(store: object) -> Minio:
-    return transport.client(StoreConfig.from_settings(), connections=1)
+    return sdk.client(StoreConfig.from_settings(), connections=1)
 
 
 @pytest.fixture

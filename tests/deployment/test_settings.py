@@ -34,6 +34,7 @@ SECRETS = [
     "JWT_SECRET",
     "JWT_SECRET_OLD",
     "MINIO_SECRET_KEY",
+    "MINIO_SESSION_TOKEN",
     "MINIO_UPLOAD_SECRET_KEY",
 ]
 
@@ -129,12 +130,16 @@ def test_a_switch_is_true_or_false_and_nothing_else(load: Load, name: str) -> No
         refused(load, name, text)
 
 
-@pytest.mark.parametrize("name", ["MINIO_ENDPOINT", "MINIO_PUBLIC_ENDPOINT", "PUBLIC_URL"])
+ADDRESSES = ["MINIO_ENDPOINT", "MINIO_PUBLIC_ENDPOINT", "PUBLIC_URL", "JWT_JWKS_URL"]
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
 def test_an_address_is_scheme_host_and_port_and_nothing_else(load: Load, name: str) -> None:
     for good in ("http://localhost:9000", "https://s3.example", "http://[::1]:9000", "http://a_b"):
         assert load(**{name: good})[name] == good
     for tidied in ("/", ":443", ":443/"):
-        assert load(**{name: f"https://s3.example{tidied}"})[name] == "https://s3.example"
+        found = load(**{name: f"https://s3.example{tidied}"})[name]
+        assert found.removesuffix("/") == "https://s3.example"
     for tidied in ("HTTPS://s3.example", "https://S3.Example", " https://s3.example\n"):
         assert load(**{name: tidied})[name] == "https://s3.example"
     assert load(**{name: "http://s3.example:443"})[name] == "http://s3.example:443"
@@ -148,8 +153,12 @@ def test_an_address_is_scheme_host_and_port_and_nothing_else(load: Load, name: s
         "http://localhost:0",
         "http://localhost:99999",
         "http://localhost:port",
-        "http://localhost/path",
-        "http://localhost?a=b",
+        "http://localhost//",
+        "http://localhost/a//b",
+        "http://localhost/a/../b",
+        "http://localhost/./b",
+        "http://localhost/a%2fb",
+        "http://localhost/a b",
         "http://localhost#a",
         "http://user:password@localhost",
         "http://a b",
@@ -158,6 +167,48 @@ def test_an_address_is_scheme_host_and_port_and_nothing_else(load: Load, name: s
         "http://a,http://b",
     ):
         refused(load, name, text)
+
+
+def test_only_a_store_and_a_key_set_may_be_below_a_path(load: Load) -> None:
+    for name in ("MINIO_ENDPOINT", "MINIO_PUBLIC_ENDPOINT"):
+        assert load(**{name: "https://GW.example:443/s3/v1/"})[name] == "https://gw.example/s3/v1"
+        refused(load, name, "https://gw.example/s3?a=b")
+    keys = "https://issuer.example/realms/A/certs?a=B"
+    assert load(JWT_JWKS_URL=keys)["JWT_JWKS_URL"] == keys
+    refused(load, "JWT_JWKS_URL", "https://issuer.example/certs?a=b c")
+    refused(load, "PUBLIC_URL", "https://drive.example/path")
+    refused(load, "PUBLIC_URL", "https://drive.example?a=b")
+
+
+def test_a_secret_for_tokens_is_not_needed_where_an_issuer_has_the_keys(load: Load) -> None:
+    keys = "https://issuer.example/certs"
+    assert load(JWT_SECRET=None, JWT_JWKS_URL=keys)["JWT_SECRET"] is None
+    assert load(JWT_JWKS_URL=keys)["JWT_SECRET"] == SECRET
+    with pytest.raises(ImproperlyConfigured, match="JWT_SECRET_OLD is set without JWT_SECRET"):
+        load(JWT_SECRET=None, JWT_SECRET_OLD=SECRET, JWT_JWKS_URL=keys)
+
+
+def test_a_chain_of_credentials_takes_the_place_of_keys_and_suffers_none(load: Load) -> None:
+    assert load()["MINIO_CREDENTIALS"] == "static"
+    none = {"MINIO_ACCESS_KEY": None, "MINIO_SECRET_KEY": None}
+    settings = load(MINIO_CREDENTIALS="chain", **none)
+    assert (settings["MINIO_ACCESS_KEY"], settings["MINIO_SECRET_KEY"]) == (None, None)
+    for name in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "MINIO_SESSION_TOKEN"):
+        with pytest.raises(ImproperlyConfigured, match=f"{name} is set"):
+            load(**({"MINIO_CREDENTIALS": "chain"} | none | {name: "given-" * 3}))
+    assert load(MINIO_SESSION_TOKEN="given")["MINIO_SESSION_TOKEN"] == "given"
+    refused(load, "MINIO_CREDENTIALS", "role")
+
+
+def test_a_bucket_stands_before_a_name_and_not_before_an_ip_address(load: Load) -> None:
+    assert load()["MINIO_ADDRESSING"] == "path"
+    assert load(MINIO_ADDRESSING="virtual")["MINIO_ADDRESSING"] == "virtual"
+    refused(load, "MINIO_ADDRESSING", "host")
+    for endpoint in ("http://127.0.0.1:9000", "http://[::1]:9000", "https://10.0.0.7/s3"):
+        with pytest.raises(ImproperlyConfigured, match="MINIO_ADDRESSING=virtual"):
+            load(MINIO_ADDRESSING="virtual", MINIO_PUBLIC_ENDPOINT=endpoint)
+        with pytest.raises(ImproperlyConfigured, match="MINIO_ADDRESSING=virtual"):
+            load(MINIO_ADDRESSING="virtual", MINIO_ENDPOINT=endpoint)
 
 
 def test_a_list_of_hosts_is_split_at_commas(load: Load) -> None:

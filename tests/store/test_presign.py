@@ -3,15 +3,20 @@
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import botocore.auth
 import pytest
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.utils import percent_encode
 
 from files import checksums
+from files.exceptions import StoreUnavailableError
+from files.store.address import bucket_address
 from files.store.presign import (
     Presigner,
     derive_signing_key,
@@ -30,13 +35,19 @@ CHECKSUM = "sha256:" + "0f" * 32
 CHARACTERS = "abcXYZ019 -._~/+%&=?#;:@$,'\"<>\\^`{|}[]()!*\n\té日😀\u0301"
 
 
-def presigner(endpoint: str = "http://127.0.0.1:9000", bucket: str = "drive") -> Presigner:
+TOKEN = "FwoGZXIvYXdzEBYaD+/=%x20"
+
+
+def presigner(
+    endpoint: str = "http://127.0.0.1:9000", bucket: str = "drive", **options: Any
+) -> Presigner:
     return Presigner(
         endpoint=endpoint,
         region="eu-north-1",
         access_key=ACCESS_KEY,
         secret_key=SECRET_KEY,
         bucket=bucket,
+        **options,
     )
 
 
@@ -55,9 +66,9 @@ class BotocoreSigner:
         expires_in: int,
         headers: Mapping[str, str],
         query: Mapping[str, str],
-        origin: str = "http://127.0.0.1:9000",
+        bucket: str = "http://127.0.0.1:9000/drive",
     ) -> str:
-        url = f"{origin}/drive/{percent_encode(key, safe='/~')}"
+        url = f"{bucket}/{percent_encode(key, safe='/~')}"
         request = AWSRequest(method, url, headers=dict(headers), params=dict(query))
         auth = botocore.auth.S3SigV4QueryAuth(self.credentials, "s3", "eu-north-1", expires_in)
         auth.add_auth(request)
@@ -179,13 +190,72 @@ def test_the_host_that_is_signed_is_the_one_that_clients_send(
     botocore_signer: BotocoreSigner, endpoint: str, origin: str
 ) -> None:
     signed = presigner(endpoint).presign("GET", "a", expires_in=60, now=NOW)
-    expected = botocore_signer.url("GET", "a", 60, {}, {}, origin=origin)
+    expected = botocore_signer.url("GET", "a", 60, {}, {}, bucket=f"{origin}/drive")
     assert in_order(signed.url) == in_order(expected)
+
+
+ADDRESSES = [
+    ("https://s3.example", False, "https://s3.example/drive"),
+    ("https://s3.example", True, "https://drive.s3.example"),
+    ("http://S3.example:8080/", True, "http://drive.s3.example:8080"),
+    ("https://gw.example/s3/", False, "https://gw.example/s3/drive"),
+    ("https://gw.example/a/b-~c.d", False, "https://gw.example/a/b-~c.d/drive"),
+    ("https://gw.example:8443/s3", True, "https://drive.gw.example:8443/s3"),
+]
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+@pytest.mark.parametrize(("endpoint", "virtual", "bucket"), ADDRESSES)
+def test_every_address_and_temporary_keys_are_signed_as_botocore_signs_them(
+    botocore_signer: BotocoreSigner, endpoint: str, virtual: bool, bucket: str, token: str | None
+) -> None:
+    rng = random.Random(11)
+    botocore_signer.credentials = Credentials(ACCESS_KEY, SECRET_KEY, token)
+    ours = presigner(endpoint, virtual=virtual, session_token=token)
+    for _ in range(50):
+        key = random_text(rng, least=1)
+        headers, query = {"x-amz-a": random_text(rng)}, {random_text(rng, least=1): "b", "z": "c"}
+        signed = ours.presign("PUT", key, expires_in=60, headers=headers, query=query, now=NOW)
+        expected = botocore_signer.url("PUT", key, 60, headers, query, bucket=bucket)
+        assert in_order(signed.url) == in_order(expected)
+        assert ("X-Amz-Security-Token" in signed.url) == (token is not None)
+    assert bucket_address(endpoint, "drive", virtual=virtual).url("a b") == f"{bucket}/a%20b"
+
+
+@pytest.mark.parametrize(("endpoint", "virtual", "bucket"), ADDRESSES)
+def test_botocore_itself_writes_every_address_so(endpoint: str, virtual: bool, bucket: str) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=endpoint.lower(),
+        region_name="eu-north-1",
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(
+            signature_version="s3v4", s3={"addressing_style": "virtual" if virtual else "path"}
+        ),
+    )
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "drive", "Key": "a/b c"})
+    assert url.partition("?")[0] == f"{bucket}/a/b%20c"
+
+
+def test_no_url_is_valid_for_longer_than_the_keys() -> None:
+    end = int(NOW.timestamp()) + 100
+    ours = presigner(valid_until=end, session_token=TOKEN)
+    for asked, given in ((99, 99), (100, 100), (101, 100), (604_800, 100)):
+        signed = ours.put("a", size=1, checksum=None, expires_in=asked, now=NOW)
+        assert signed.expires_at == NOW + timedelta(seconds=given)
+        assert parse_qs(urlsplit(signed.url).query)["X-Amz-Expires"] == [str(given)]
+    last = ours.presign("GET", "a", expires_in=60, now=NOW + timedelta(seconds=99))
+    assert last.expires_at == NOW + timedelta(seconds=100)
+    with pytest.raises(StoreUnavailableError):
+        ours.presign("GET", "a", expires_in=60, now=NOW + timedelta(seconds=100))
 
 
 def test_the_query_of_the_url_is_in_canonical_order() -> None:
     query = {"a": "1", "a-b": "2", "B": "3", "é": "4", "Z": "5", "X": "6"}
-    url = presigner().presign("GET", "k", expires_in=60, query=query, now=NOW).url
+    url = (
+        presigner(session_token=TOKEN).presign("GET", "k", expires_in=60, query=query, now=NOW).url
+    )
     names = [pair.partition("=")[0] for pair in urlsplit(url).query.split("&")]
     assert names.pop() == "X-Amz-Signature"
     assert names == sorted(names)
@@ -260,10 +330,11 @@ def test_given_headers_are_answered_as_given_without_content_length() -> None:
 
 
 def test_neither_keys_nor_urls_are_in_a_repr() -> None:
-    ours = presigner()
+    ours = presigner(session_token=TOKEN)
     signed = ours.put("a", size=1, checksum=CHECKSUM, expires_in=60, now=NOW)
     key = derive_signing_key(SECRET_KEY, "20260314", "eu-north-1")
-    text = repr([ours, signed, key, signing_context(0, ACCESS_KEY, key)])
+    text = repr([ours, signed, key, signing_context(0, ACCESS_KEY, key, TOKEN)])
+    assert TOKEN[:10] not in text
     assert SECRET_KEY not in text
     assert repr(key.key) not in text
     assert "X-Amz-Signature" not in text
@@ -277,8 +348,11 @@ def test_neither_keys_nor_urls_are_in_a_repr() -> None:
         "ftp://store.example",
         "http://",
         "http://:9000",
-        "http://store.example/path",
         "http://store.example//",
+        "http://store.example/a//b",
+        "http://store.example/a/../b",
+        "http://store.example/a b",
+        "http://store.example/a%2Fb",
         "http://store.example?a=b",
         "http://store.example#a",
         "http://user:password@store.example",

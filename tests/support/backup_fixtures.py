@@ -58,5 +58,5 @@ def disaster(
 
 def _forget_signers() -> None:
     """Let URLs be signed for the bucket that the settings name now."""
-    signing.uploads.cache_clear()
-    signing.downloads.cache_clear()
+    signing._uploads.cache_clear()
+    signing._downloads.cache_clear()

@@ -24,5 +24,5 @@ def bucket(store: object, settings: Settings) -> Iterator[str]:
 
 
 def _sign_anew() -> None:
-    signing.uploads.cache_clear()
-    signing.downloads.cache_clear()
+    signing._uploads.cache_clear()
+    signing._downloads.cache_clear()

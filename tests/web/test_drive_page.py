@@ -51,6 +51,20 @@ def test_the_policy_allows_our_own_files_and_the_store_and_nothing_inline(
     }
 
 
+def test_the_policy_names_the_bucket_where_it_is(browser: Browser, settings: Settings) -> None:
+    settings.MINIO_PUBLIC_ENDPOINT = "https://gw.example/s3"
+    assert "connect-src 'self' https://gw.example/s3/; " in policy_of(browser, "/")
+    settings.MINIO_ADDRESSING, settings.MINIO_BUCKET = "virtual", "drive"
+    assert "connect-src 'self' https://drive.gw.example/s3/; " in policy_of(browser, "/")
+    settings.MINIO_PUBLIC_ENDPOINT = "https://s3.example"
+    for page in ("/", "/docs"):
+        assert "connect-src 'self' https://drive.s3.example; " in policy_of(browser, page)
+
+
+def policy_of(browser: Browser, page: str) -> str:
+    return str(browser.get(page).headers["Content-Security-Policy"])
+
+
 def test_the_worker_alone_may_compile_webassembly(browser: Browser) -> None:
     worker = browser.get("/static/files/common/hashing-worker.js")
     assert worker.status_code == 200

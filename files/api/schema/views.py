@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from files.api.base import StrictViewSet
+from remotedrive.http import content_policy
 
 
 class JSONDocumentRenderer(BaseRenderer):
@@ -69,7 +69,7 @@ def docs(request: HttpRequest) -> HttpResponse:
     """Show Swagger UI with the schema of this service."""
     policy = (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self' {settings.MINIO_PUBLIC_ENDPOINT}; form-action 'none'; "
+        f"connect-src 'self' {content_policy.store_source()}; form-action 'none'; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
     page = render_to_string("docs_page.html")

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from files.models import User
-from files.services.tokens import mint
+from files.services.tokens import NoSecretError, mint
 
 
 class Command(BaseCommand):
@@ -28,6 +28,12 @@ class Command(BaseCommand):
             )
         if not 1 <= ttl <= 315_360_000:
             raise CommandError("--ttl must be from 1 second to 10 years")
+        try:
+            token = mint(subject=subject, ttl=ttl)
+        except NoSecretError:
+            raise CommandError(
+                "there is no JWT_SECRET to sign with: tokens come from the issuer of JWT_JWKS_URL"
+            ) from None
         if create:
             User.of_subject(subject)
         user = User.objects.filter(subject=subject).first()
@@ -35,4 +41,4 @@ class Command(BaseCommand):
             raise CommandError(f"there is no user {subject!r}; --create creates one")
         if not user.is_active:
             raise CommandError(f"the user {subject!r} is not active; its tokens are refused")
-        self.stdout.write(mint(subject=subject, ttl=ttl))
+        self.stdout.write(token)

@@ -11,13 +11,14 @@ from typing import Any
 
 from minio import Minio, MinioAdmin
 from minio.commonconfig import ENABLED
-from minio.credentials.providers import StaticProvider
+from minio.credentials.providers import Provider, StaticProvider
 from minio.error import MinioAdminException, S3Error
 from minio.helpers import md5sum_hash
 from minio.versioningconfig import VersioningConfig
 
-from files.store import transport
+from files.store import sdk, transport
 from files.store.config import StoreConfig
+from files.store.credentials import SDKProvider, credential_source
 
 _CORS = b"""<CORSConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><CORSRule>\
 <AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod>\
@@ -43,7 +44,7 @@ class StoreSetup:
         Each step takes at most the timeout of `config`.
         """
         try:
-            client = transport.client(self._config, connections=1)
+            client = sdk.client(self._config, connections=1)
         except ValueError as error:
             message = f"MINIO_ENDPOINT or MINIO_REGION is not valid: {error}."
             raise StoreSetupError(message) from None
@@ -117,7 +118,7 @@ class StoreSetup:
         user, secret = self._config.upload_access_key, self._config.upload_secret_key
         if not (user and secret):
             return "upload key: none is set, so the service's own key signs uploads"
-        admin = self._admin(self._config.access_key, self._config.secret_key)
+        admin = self._admin(SDKProvider(credential_source(self._config)))
         if not _has_admin_api(admin):
             return (
                 f"upload key {user}: this store has no MinIO admin API; let the key have"
@@ -152,7 +153,7 @@ class StoreSetup:
         if _unless_missing(admin.user_info, user) is None:
             admin.user_add(access_key=user, secret_key=secret)
             yield "user made"
-        elif not _has_admin_api(self._admin(user, secret)):
+        elif not _has_admin_api(self._admin(StaticProvider(user, secret))):
             admin.user_add(access_key=user, secret_key=secret)
             yield "secret set"
 
@@ -167,10 +168,10 @@ class StoreSetup:
     def _policy_name(self) -> str:
         return f"{self._config.bucket}-uploads"
 
-    def _admin(self, access_key: str, secret_key: str) -> MinioAdmin:
+    def _admin(self, credentials: Provider) -> MinioAdmin:
         return MinioAdmin(
-            endpoint=self._config.netloc,
-            credentials=StaticProvider(access_key, secret_key),
+            endpoint=sdk.netloc(self._config),
+            credentials=credentials,
             region=self._config.region,
             secure=self._config.secure,
             http_client=transport.pool(secure=self._config.secure, connections=1),

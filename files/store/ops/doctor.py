@@ -1,4 +1,4 @@
-"""Runs the checks of `doctor_checks`, in order, and removes what they left in the store."""
+"""Runs the checks of `bucket_checks` and `doctor_checks`, in order, and removes what they left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from files.store import transport
 from files.store.config import StoreConfig
-from files.store.ops import doctor_checks  # noqa: F401 (declares the checks)
+from files.store.ops import bucket_checks, doctor_checks  # noqa: F401 (declare the checks)
 from files.store.ops.examination import (
     DECLARED,
     Check,

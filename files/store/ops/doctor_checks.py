@@ -1,12 +1,11 @@
-"""What `manage.py doctor` checks: each function asks the store, and returns what it saw.
+"""What `manage.py doctor` checks of what objects need: each function asks the store, and returns
+what it saw. Those of the store and the bucket come first, in `bucket_checks.py`.
 
 The order of the functions is the order of the checks. What they say holds no secret and no signed
 URL.
 """
 
 from __future__ import annotations
-
-import time
 
 from files.store.ops.examination import (
     CHECKSUM,
@@ -17,100 +16,14 @@ from files.store.ops.examination import (
     Examination,
     check,
 )
-from files.store.ops.lifecycle import deletes_versions
-from files.store.ops.probe import EXPIRES_IN, StoreResponse, reason
-
-CLOCK_NOTE = 30
-"""Seconds by which the clocks may differ without a note."""
-CLOCK_FAIL = 300
-"""Seconds by which they may differ without a failure: URLs would be expired, or not valid yet."""
-
-
-@check(
-    "store",
-    "Nothing can be uploaded, committed or downloaded. Is it running, and MINIO_ENDPOINT its "
-    "address?",
-    essential=True,
-)
-def store(at: Examination) -> str:
-    """The store answers at `MINIO_ENDPOINT`."""
-    try:
-        at.probe.send("GET", f"{at.config.endpoint}/")
-    except Exception as error:
-        # Any error: those of ssl and http.client come through.
-        raise CheckFailedError(f"{at.config.endpoint} does not answer ({reason(error)})") from error
-    return f"{at.config.endpoint} answers"
-
-
-@check(
-    "clock",
-    "The store takes the service's URLs as expired, or not yet valid. Set the clocks (NTP).",
-)
-def clock(at: Examination) -> str:
-    """The store's clock and ours differ by at most 5 minutes; more than 30 s is a note."""
-    before = time.time()
-    date = at.probe.send("GET", f"{at.config.endpoint}/").date
-    if date is None:
-        raise CheckNotedError(
-            "the store does not say what time it has", "It could not be compared."
-        )
-    ahead = round(date.timestamp() - (before + time.time()) / 2)
-    seen = f"the store's clock is {abs(ahead)} s {'ahead of' if ahead > 0 else 'behind'} ours"
-    if abs(ahead) > CLOCK_FAIL:
-        raise CheckFailedError(seen)
-    if abs(ahead) > CLOCK_NOTE:
-        raise CheckNotedError(seen, "Signed URLs live that much shorter or longer. Set the clocks.")
-    return "the same here and there"
-
-
-@check(
-    "bucket",
-    "The service cannot use its bucket. See MINIO_BUCKET, MINIO_ACCESS_KEY, MINIO_SECRET_KEY and "
-    "MINIO_REGION; manage.py bootstrap_store makes a bucket.",
-    essential=True,
-)
-def bucket(at: Examination) -> str:
-    """The bucket is there, and the service's key may use it."""
-    if not at.probe.service.bucket_state().exists:
-        raise CheckFailedError(f"there is no bucket {at.config.bucket}")
-    return f"{at.config.bucket} is there, and the service's key may use it"
-
-
-@check(
-    "versioning",
-    "A later PUT would replace committed bytes. manage.py bootstrap_store turns it on.",
-    essential=True,
-)
-def versioning(at: Examination) -> str:
-    """The bucket keeps versions."""
-    if not at.probe.service.bucket_state().versioned:
-        raise CheckFailedError("is not on")
-    return "is on"
-
-
-@check(
-    "lifecycle",
-    "The store will delete committed bytes: a committed version need not be the newest of its "
-    "key. Remove the rule (NoncurrentVersionExpiration) from the bucket.",
-)
-def lifecycle(at: Examination) -> str:
-    """No rule under `uploads/` deletes noncurrent versions. Unreadable rules are a note."""
-    try:
-        rules = at.probe.lifecycle()
-    except Exception as error:
-        raise CheckNotedError(
-            f"the rules cannot be read ({reason(error)})",
-            "Make sure that no rule deletes noncurrent versions: it would delete committed bytes.",
-        ) from error
-    if rules is not None and deletes_versions(rules):
-        raise CheckFailedError("a rule deletes versions that are not the newest")
-    return "no rule deletes noncurrent versions"
+from files.store.ops.probe import EXPIRES_IN, StoreResponse
 
 
 @check(
     "upload",
-    "Clients cannot upload. MINIO_PUBLIC_ENDPOINT must be the store's address for clients, and "
-    "reachable from here for this check; the key that signs uploads must be able to PUT.",
+    "Clients cannot upload. MINIO_PUBLIC_ENDPOINT must be the store's address for clients, as "
+    "MINIO_ADDRESSING has it, and reachable from here for this check; the key that signs uploads "
+    "must be able to PUT.",
     essential=True,
 )
 def upload(at: Examination) -> str:
@@ -127,7 +40,7 @@ def upload(at: Examination) -> str:
             "a presigned PUT succeeded, and the service does not find the object",
             "MINIO_PUBLIC_ENDPOINT and MINIO_ENDPOINT lead to different stores.",
         )
-    return f"a presigned PUT to {at.config.public_endpoint} is kept"
+    return f"a presigned PUT to {at.config.public_address.url()} is kept"
 
 
 @check(
@@ -181,7 +94,7 @@ def signature(at: Examination) -> str:
     """A changed or missing signature is refused."""
     found = at.kept("signature")
     for url in (_forged(at.probe.url_to_get(found.key, found.version_id)), None):
-        url = url or f"{at.config.public_endpoint}/{at.config.bucket}/{found.key}"
+        url = url or at.config.public_address.url(found.key)
         response = at.probe.send("GET", url)
         if response.status < 400:
             raise CheckFailedError(f"a GET without a valid signature got {response.text}")

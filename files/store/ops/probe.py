@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from minio.error import S3Error
 
 from files.exceptions import StoreUnavailableError
-from files.store import signing, transport
+from files.store import sdk, signing, transport
 from files.store.client import ObjectStore
 from files.store.config import StoreConfig
 from files.store.presign import PresignedURL, Presigner
@@ -57,15 +57,25 @@ class Probe:
 
     def __init__(self, config: StoreConfig) -> None:
         self.config = config
-        self.uploads = signing.upload_presigner(config)
-        self.downloads = signing.download_presigner(config)
+        self._uploads = signing.upload_presigner(config)
+        self._downloads = signing.download_presigner(config)
         self.service = ObjectStore(config, concurrency=1)
-        self._client = transport.client(config, connections=1)
+        self._client = sdk.client(config, connections=1)
         secure = config.secure or config.public_endpoint.startswith("https:")
         self._http = transport.pool(secure=secure, connections=1)
         self._prefix = f"{PREFIX}{uuid.uuid4()}/"
         self._multiparts: dict[str, str] = {}
         self._touched = False
+
+    @property
+    def uploads(self) -> Presigner:
+        """What signs PUTs. Raises StoreUnavailableError where there are no credentials."""
+        return self._uploads()
+
+    @property
+    def downloads(self) -> Presigner:
+        """What signs GETs. Raises StoreUnavailableError where there are no credentials."""
+        return self._downloads()
 
     def key(self, name: str) -> str:
         """The key of a throw-away object, which `clean_up` removes."""

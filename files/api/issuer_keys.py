@@ -1,0 +1,210 @@
+"""The public keys by which an outside issuer's tokens are verified: JWK Set of `JWT_JWKS_URL`.
+
+RFC 7517, RFC 7518 §3.1, RFC 8037 §3.1. Keys for HMAC in a set are ignored, so that public and
+secret keys never mix (RFC 8725 §3.2). A key's own `alg`, else its type and curve, says for which
+algorithm it is; the token only has to name the same one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from jwt import PyJWK
+
+from files.api.remembered import remembered_users
+from files.exceptions import IssuerUnavailableError
+from files.store import transport
+from remotedrive.fetching import Fetcher
+
+logger = logging.getLogger(__name__)
+
+ALGORITHMS = frozenset(
+    {
+        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+        *("ES256", "ES384", "ES512", "EdDSA"),
+    }
+)
+"""Of public keys only."""
+REFRESH_SECONDS = 900
+"""After so long the set is fetched again, while requests go on with the one there is."""
+RETRY_SECONDS = 60
+"""Between two fetches of a set that is old; and between two because a key was unknown."""
+RETRY_SECONDS_WITHOUT_KEYS = 5
+WAIT_SECONDS = 1.5
+"""The most that a request waits for the issuer."""
+FETCH_SECONDS = 5.0
+"""The most that a fetch takes, whatever the issuer sends and how slowly."""
+_SET_BYTES_MAX = 1 << 20
+_making = threading.Lock()
+_TRIED_MAX = 8
+"""Keys that are tried for a token that does not name one."""
+
+
+class KeySet:
+    """The usable keys of a JWK Set."""
+
+    def __init__(self, jwks: list[Any]) -> None:
+        """Leave out what cannot be used (RFC 7517 §5). Raises ValueError where nothing is left."""
+        self._by_kid: dict[str, list[PyJWK]] = defaultdict(list)
+        self._all: list[PyJWK] = []
+        self.members = [jwk for jwk in jwks if isinstance(jwk, dict)]
+        for jwk in self.members:
+            key = _usable_key(jwk)
+            if key is not None:
+                self._all.append(key)
+                if isinstance(key.key_id, str):
+                    self._by_kid[key.key_id].append(key)
+        if not self._all:
+            raise ValueError("no usable key")
+
+    def matching(self, kid: str | None, algorithm: str) -> list[PyJWK]:
+        """Return the keys that a token with this `kid` and `alg` may be signed with."""
+        keys = self._all if kid is None else self._by_kid.get(kid, [])
+        return [key for key in keys if key.algorithm_name == algorithm][:_TRIED_MAX]
+
+    def lacks_one_of(self, earlier: KeySet) -> bool:
+        """Say whether a key of `earlier` is not in this set as it was."""
+        return any(jwk not in self.members for jwk in earlier.members)
+
+
+class IssuerKeys:
+    """The keys at `url`, fetched when they are needed and again when they are old.
+
+    `waiters` is how many requests may wait for the issuer at the same time.
+    """
+
+    def __init__(self, url: str, *, waiters: int) -> None:
+        self._url = url
+        self._asking = threading.Lock()
+        self._asked_at = float("-inf")
+        self._fetcher = Fetcher(self._fetch, what="issuer keys", waiters=waiters)
+
+    def candidates(self, kid: str | None, algorithm: str) -> Iterator[PyJWK]:
+        """Yield the keys to try for a token that names `kid` and `alg`.
+
+        Before it gives up it asks the issuer again, at most once a minute, so that a key that the
+        issuer has begun to use is found. Raises `IssuerUnavailableError` if no set was ever read.
+        """
+        until = time.monotonic() + WAIT_SECONDS
+        keys = self._current(until)
+        tried = keys.matching(kid, algorithm)
+        yield from tried
+        if tried and kid is not None:
+            return
+        while self._ask_again(until):
+            keys = self._current(until)
+            found = [key for key in keys.matching(kid, algorithm) if key not in tried]
+            yield from found
+            tried += found
+            if found and kid is not None:
+                return
+
+    def _current(self, until: float) -> KeySet:
+        """Return the latest set; begin to fetch it again if it is old."""
+        fetcher = self._fetcher
+        keys, now = fetcher.latest, time.monotonic()
+        if keys is None:
+            fetcher.begin(at_most_every=RETRY_SECONDS_WITHOUT_KEYS)
+            fetcher.wait(until=until)
+        elif now - fetcher.fetched_at >= REFRESH_SECONDS:
+            # Where nobody asked for long, the issuer may have taken a key back long ago.
+            unused = now - fetcher.begun_at >= 2 * REFRESH_SECONDS
+            fetcher.begin(at_most_every=RETRY_SECONDS)
+            if unused:
+                fetcher.wait(until=until)
+        if fetcher.latest is None:
+            left = fetcher.begun_at + RETRY_SECONDS_WITHOUT_KEYS - time.monotonic()
+            raise IssuerUnavailableError(retry_after=max(1, math.ceil(left)))
+        return fetcher.latest
+
+    def _ask_again(self, until: float) -> bool:
+        """Wait for a fetch, begun now unless this minute had one for an unknown key already.
+
+        Returns whether there was one to wait for, and time.
+        """
+        with self._asking:
+            now = time.monotonic()
+            if now >= until:
+                return False
+            if not self._fetcher.under_way:
+                if now - self._asked_at < RETRY_SECONDS:
+                    return False
+                self._asked_at = now
+                self._fetcher.begin(at_most_every=0)
+        self._fetcher.wait(until=until)
+        return True
+
+    def _fetch(self) -> KeySet:
+        before = self._fetcher.latest
+        found = KeySet(json.loads(_read(self._url))["keys"])
+        if before is None or before.members != found.members:
+            logger.info("issuer keys: %d in the set", len(found.members))
+        if before is not None and found.lacks_one_of(before):
+            self._fetcher.latest = found
+            remembered_users.forget_everyone()
+        return found
+
+
+@cache
+def _issuer_keys(url: str, waiters: int) -> IssuerKeys:
+    return IssuerKeys(url, waiters=waiters)
+
+
+def issuer_keys() -> IssuerKeys:
+    """Return the keys of the issuer of the settings, the same ones throughout the process."""
+    # `cache` alone lets threads that come at once each make their own.
+    with _making:
+        return _issuer_keys(settings.JWT_JWKS_URL, max(1, settings.THREADS // 2))
+
+
+def _usable_key(jwk: dict[str, Any]) -> PyJWK | None:
+    """Return the key, or None where it is none to verify signatures with."""
+    operations = jwk.get("key_ops", ["verify"])
+    if (
+        jwk.get("kty") not in ("RSA", "EC", "OKP")
+        or jwk.get("use", "sig") != "sig"
+        or not isinstance(operations, list)
+        or "verify" not in operations
+        # A private key that was made public.
+        or "d" in jwk
+    ):
+        return None
+    try:
+        key = PyJWK(jwk)
+    except Exception:
+        # Any error: a key that breaks a parser leaves the others usable.
+        return None
+    if key.algorithm_name not in ALGORITHMS or key.Algorithm.check_key_length(key.key):
+        return None
+    return key
+
+
+def _read(url: str) -> bytes:
+    """GET `url` within the time and size allowed; follow no redirect. Raises what goes wrong."""
+    http = transport.pool(secure=urlsplit(url).scheme == "https", connections=1)
+    with transport.deadline(FETCH_SECONDS):
+        response = http.request(
+            "GET",
+            url,
+            headers={"Accept": "application/jwk-set+json, application/json", "Connection": "close"},
+            redirect=False,
+            retries=False,
+            preload_content=False,
+        )
+        try:
+            body: bytes = response.read(_SET_BYTES_MAX + 1, decode_content=False)
+        finally:
+            response.close()
+    if response.status != 200 or len(body) > _SET_BYTES_MAX:
+        raise ValueError("not a key set")
+    return body
