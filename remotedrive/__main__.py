@@ -1,18 +1,27 @@
 """Serves: `python -m remotedrive [--host HOST] [--port PORT] [--workers N]`.
 
-The one place that says how uvicorn is started. Django is imported by the workers, not here.
+The one place that says how uvicorn is started. Only the workers set up Django; the process that
+starts them reads the settings, for its log.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import uvicorn
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from remotedrive.metric_files import shared_folder
 
 UVICORN: dict[str, Any] = {
     "http": "remotedrive.serving.protocol:Protocol",
     "lifespan": "on",
+    # The lines of the process that starts the workers: that one has died, for instance.
+    "log_level": "info",
     "access_log": False,
     "server_header": False,
     # `TRUSTED_PROXIES` says which proxies are believed; see `remotedrive/asgi.py`.
@@ -28,17 +37,28 @@ def main() -> None:
     parser = _Parser(prog="python -m remotedrive", description="Serve Remote Drive.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
-    # Without the argument uvicorn reads the environment.
-    workers = "server processes; $WEB_CONCURRENCY, or 1, when not given"
-    parser.add_argument("--workers", type=_workers, help=workers)
-    options = parser.parse_args()
-    uvicorn.run(
-        "remotedrive.asgi:application",
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        **UVICORN,
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=os.environ.get("WEB_CONCURRENCY") or "1",
+        help="server processes; $WEB_CONCURRENCY, or 1, when not given",
     )
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
+    try:
+        log_config = settings.LOGGING
+    except ImproperlyConfigured as error:
+        parser.exit(3, f"{parser.prog}: {error}.\n")
+    # One worker counts in its memory.
+    with shared_folder() if options.workers > 1 else nullcontext():
+        uvicorn.run(
+            "remotedrive.asgi:application",
+            host=options.host,
+            port=options.port,
+            workers=options.workers,
+            log_config=log_config,
+            **UVICORN,
+        )
 
 
 class _Parser(argparse.ArgumentParser):

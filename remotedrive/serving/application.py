@@ -13,7 +13,9 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from functools import partial
 from importlib import import_module
 from threading import BoundedSemaphore
@@ -27,7 +29,10 @@ from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import set_script_prefix
 
+from remotedrive import metrics, request_notes
 from remotedrive.http import cors, logs, problems, request_id, security_headers
+from remotedrive.http.views import metrics_response
+from remotedrive.request_notes import Notes
 from remotedrive.serving import protocol
 from remotedrive.serving.responses import Exchange, Headers, Response, convert
 from remotedrive.serving.thread_pool import Job, ThreadPool
@@ -49,8 +54,10 @@ BODY_SECONDS = 10.0
 LINGER_SECONDS = 5.0
 """Seconds for which the rest of a refused body is read and dropped: a connection that is closed
 with unread bytes is reset, and the client may lose the response that says why (RFC 9112 §9.6)."""
+SAMPLE_SECONDS = 1.0
+"""Seconds between two looks at how many threads are busy and how many requests wait."""
 CLIENT_GONE = 499
-"""Status in the access log of a request whose client left before a thread took it."""
+"""Status in the log of a request whose client left before a thread took it."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +79,7 @@ class Handler(BaseHandler):
         # Imports the views now, which the first request would have to wait for.
         import_module(settings.ROOT_URLCONF)
 
-    def respond(self, scope: Scope, body: bytes) -> HttpResponseBase:
+    def respond(self, scope: Scope, body: bytes, notes: Notes) -> HttpResponseBase:
         """Return the response to a request; the caller must close it, which ends the request."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
@@ -85,6 +92,7 @@ class Handler(BaseHandler):
             response = _problem(scope, "malformed-request", "The Content-Type cannot be read.")
         else:
             response = self.get_response(request)
+            logs.note(notes, request)
         response._handler_class = type(self)  # type: ignore[attr-defined]
         return response
 
@@ -155,12 +163,13 @@ class Application:
         self._large_bodies_free = BoundedSemaphore(MOST_LARGE_BODIES)
         self._answer_seconds = answer_seconds
         self._body_seconds = body_seconds
+        self._metrics_thread = ThreadPoolExecutor(1, "metrics")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -172,8 +181,12 @@ class Application:
             body = b"" if scope["method"] == "HEAD" else _HEALTH
             await sender.send(Response(200, _HEALTH_HEADERS, body))
             return
+        if scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD"):
+            await sender.send(await self._metrics(scope))
+            return
+        notes = request_notes.begin()
         try:
-            await self._respond(scope, receive, sender)
+            await self._respond(scope, receive, sender, notes)
         except ClientGoneError:
             pass
         except TimeoutError:
@@ -184,25 +197,57 @@ class Application:
         except Exception:
             logger.exception("The request failed outside of Django")
             await sender.problem("internal-error")
-        milliseconds = (time.monotonic() - began) * 1000
-        logs.write_access(scope["method"], scope["path"], sender.status, milliseconds)
+        method, status, seconds = scope["method"], sender.status, time.monotonic() - began
+        metrics.request_ended(route=notes.route, method=method, status=status, seconds=seconds)
+        peer = scope.get("client")
+        logs.write_request(
+            notes, method=method, status=status, seconds=seconds, peer=peer and peer[0]
+        )
 
-    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
+    async def _metrics(self, scope: Scope) -> Response:
+        """Return the response with the metrics, made by a thread that no request waits for."""
+        authorization = _header(scope, b"authorization")
+        made = await asyncio.get_running_loop().run_in_executor(
+            self._metrics_thread, copy_context().run, metrics_response, authorization
+        )
+        return convert(scope["method"], made)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        protocol.note_signals()
+        metrics.WORKERS.set(1)
+        metrics.WORKER_STARTS.inc()
+        metrics.THREADS.set(self._pool.size)
+        sampling = asyncio.create_task(self._sample())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        sampling.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _sample(self) -> None:
+        """Note how much there is to do, now and then: at each request it would cost more."""
+        while True:
+            busy, waiting = self._pool.load()
+            metrics.THREADS_BUSY.set(busy)
+            metrics.REQUESTS_WAITING.set(waiting)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender, notes: Notes) -> None:
         with ExitStack() as held:
             try:
                 body = await self._body(scope, receive, held)
             except _RefusedError as refused:
                 await sender.refuse(refused, receive)
                 return
-            await self._run_in_pool(scope, sender, body)
+            await self._run_in_pool(scope, sender, body, notes)
 
-    async def _run_in_pool(self, scope: Scope, sender: _Sender, body: bytes) -> None:
+    async def _run_in_pool(self, scope: Scope, sender: _Sender, body: bytes, notes: Notes) -> None:
         if "\0" in scope["path"]:
             # No name contains a NUL, and PostgreSQL refuses it in a query.
             await sender.problem("not-found")
             return
         exchange = Exchange(asyncio.get_running_loop(), self._answer_seconds)
-        job = Job(partial(self._run, exchange, _with_length(scope, len(body)), body))
+        job = Job(partial(self._run, exchange, _with_length(scope, len(body)), body, notes))
         if not self._pool.submit(job):
             await sender.problem("unavailable", "Too many requests are waiting.")
             return
@@ -257,11 +302,11 @@ class Application:
             raise _RefusedError("unavailable", "Too many large bodies came at once.")
         held.callback(self._large_bodies_free.release)
 
-    def _run(self, exchange: Exchange, scope: Scope, body: bytes) -> None:
+    def _run(self, exchange: Exchange, scope: Scope, body: bytes, notes: Notes) -> None:
         """Run the request from its first signal to its last, in a thread of the pool."""
         converted: Response | Exception
         try:
-            response = self._handler.respond(scope, body)
+            response = self._handler.respond(scope, body, notes)
         except BaseException:
             logger.exception("The request failed outside of Django's handling of errors")
             response = _problem(scope, "internal-error")
@@ -282,14 +327,6 @@ _HEALTH_HEADERS: Headers = [
     (b"content-length", b"%d" % len(_HEALTH)),
     (b"cache-control", b"no-store"),
 ]
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    await receive()
-    protocol.note_signals()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
 
 
 def _stays() -> bool:
