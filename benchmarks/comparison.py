@@ -14,7 +14,14 @@ import psycopg
 
 from benchmarks import operations, rows
 from benchmarks.client import Client
-from benchmarks.contenders import SERVICE, TWO_WORKERS, USER, Contender
+from benchmarks.contenders import (
+    OF_SEVERAL,
+    SERVICE,
+    TWO_WORKERS,
+    UNOBSERVED,
+    USER,
+    Contender,
+)
 from benchmarks.load import LoadError, Measured, Request, load
 from benchmarks.operations import COMMIT, COMPARED, DOWNLOAD, INIT_UPLOAD, LIST
 from benchmarks.options import Options
@@ -24,6 +31,7 @@ from scripts.lib.processes import Processes
 FILES = 1_000
 """Files of the user in each database, to list and download."""
 COLUMNS = ("requests/s", "p50 ms", "p99 ms", "CPU ms", "rate ratio", "CPU ratio")
+OBSERVATION = f"{INIT_UPLOAD}, metrics and log"
 _LAYER = "the server layer alone, /problems/invalid"
 
 
@@ -54,6 +62,11 @@ class Comparison:
         yield self._compare(
             f"{INIT_UPLOAD}, more workers",
             (SERVICE, TWO_WORKERS),
+            operations.init_uploads,
+        )
+        yield self._compare(
+            OBSERVATION,
+            (SERVICE, OF_SEVERAL, UNOBSERVED),
             operations.init_uploads,
         )
         yield self._compare(

@@ -16,6 +16,7 @@ import jwt
 import psycopg
 
 from benchmarks import rows
+from remotedrive import metric_files
 from scripts.lib import local_environment, servers
 from scripts.lib.processes import DiedError, Processes, free_port, listens
 from scripts.lib.setup import ROOT
@@ -27,6 +28,8 @@ LFS = "/benchmark/drive.git/info/lfs/objects/batch"
 """The path of giftless that signs uploads and downloads."""
 
 SERVICE, TWO_WORKERS = "this service", "this service, two workers"
+OF_SEVERAL = "this service, as one of several workers"
+UNOBSERVED = "this service, without metrics and log"
 FASTAPI = "FastAPI, psycopg, boto3: uvicorn"
 GUNICORN = "Django, DRF, minio: gunicorn, 16 threads"
 GRANIAN = "Django, DRF, minio: granian, 16 threads"
@@ -35,6 +38,8 @@ _GUNICORN = "-m gunicorn --worker-class=gthread --threads=16 --no-control-socket
 COMMANDS = {
     SERVICE: "-m remotedrive --workers=1 --port=PORT",
     TWO_WORKERS: "-m remotedrive --workers=2 --port=PORT",
+    OF_SEVERAL: "-m remotedrive --workers=1 --port=PORT",
+    UNOBSERVED: "-m benchmarks.unobserved --port=PORT",
     # Without a line for each request, which the WSGI servers do not write either.
     FASTAPI: "-m uvicorn benchmarks.peers.fastapi_peer:app --port=PORT --no-access-log"
     " --loop=uvloop --http=httptools",
@@ -137,6 +142,10 @@ class Servers:
         environment = self._environment
         if name in self.databases:
             environment = environment | {"DATABASE_URL": self.databases[name]}
+        if name == OF_SEVERAL:
+            counts = self._folder / "counts"
+            counts.mkdir()
+            environment = environment | {metric_files.VARIABLE: str(counts)}
         if name == GIFTLESS:
             environment = environment | self._giftless_settings()
             token = self.token(USER, scopes=["obj:benchmark/drive/*:read,write"])

@@ -77,6 +77,12 @@ HOST_NOT_ALLOWED = Warning(
     hint="Add it to ALLOWED_HOSTS.",
     id="files.W011",
 )
+PUBLIC_METRICS = Warning(
+    "METRICS_TOKEN is not set: whoever reaches the service can read /metrics.",
+    hint="Set it to a random secret and give it to Prometheus, and keep /metrics off the public "
+    "name.",
+    id="files.W050",
+)
 STORE_ERRORS = {"bucket": "files.E001", "versioning": "files.E002", "lifecycle": "files.E003"}
 """What `doctor` calls its check, and the id of the error."""
 
@@ -95,6 +101,7 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
         "SECRET_KEY": settings.SECRET_KEY,
         "JWT_SECRET": settings.JWT_SECRET,
         "JWT_SECRET_OLD": settings.JWT_SECRET_OLD,
+        "METRICS_TOKEN": settings.METRICS_TOKEN,
         "MINIO_SECRET_KEY": settings.MINIO_SECRET_KEY,
         "MINIO_UPLOAD_SECRET_KEY": settings.MINIO_UPLOAD_SECRET_KEY,
         "DATABASE_URL's password": settings.DATABASES["default"].get("PASSWORD"),
@@ -120,6 +127,12 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
         if given[one] == given[other]
     ]
     return [*weak, *same]
+
+
+@register(Tags.security, deploy=True)
+def public_metrics(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn where the metrics are public."""
+    return [] if settings.METRICS_TOKEN else [PUBLIC_METRICS]
 
 
 @register(Tags.security, deploy=True)

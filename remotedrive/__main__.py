@@ -37,20 +37,18 @@ def main() -> None:
     parser = _Parser(prog="python -m remotedrive", description="Serve Remote Drive.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (%(default)s)")
-    parser.add_argument(
-        "--workers",
-        type=_workers,
-        default=os.environ.get("WEB_CONCURRENCY") or "1",
-        help="server processes; $WEB_CONCURRENCY, or 1, when not given",
-    )
+    # Without the argument uvicorn reads the environment.
+    workers = "server processes; $WEB_CONCURRENCY, or 1, when not given"
+    parser.add_argument("--workers", type=_workers, help=workers)
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
     try:
         log_config = settings.LOGGING
     except ImproperlyConfigured as error:
         parser.exit(3, f"{parser.prog}: {error}.\n")
-    # One worker counts in its memory.
-    with shared_folder() if options.workers > 1 else nullcontext():
+    several = uvicorn.Config("", workers=options.workers, log_config=None).workers > 1
+    # A single one counts in its memory.
+    with shared_folder() if several else nullcontext():
         uvicorn.run(
             "remotedrive.asgi:application",
             host=options.host,

@@ -77,7 +77,7 @@ def take_number(folder: Path) -> str:
             lock = (folder / f"{number}.lock").open("ab")
             if _is_free(lock):
                 _held.append(lock)
-                mark_process_dead(number, str(folder))
+                _forget_gauges(number, folder)
                 for kind, size in _BYTES.items():
                     file = folder / f"{kind}_{number}.db"
                     if not file.exists():
@@ -96,7 +96,11 @@ def forget_dead(folder: Path) -> None:
         for path in folder.glob("*.lock"):
             with path.open("ab") as lock:
                 if _is_free(lock):
-                    mark_process_dead(int(path.stem), str(folder))
+                    _forget_gauges(int(path.stem), folder)
+
+
+def _forget_gauges(number: int, folder: Path) -> None:
+    mark_process_dead(number, str(folder))  # type: ignore[no-untyped-call]
 
 
 def _is_free(lock: IO[bytes]) -> bool:

@@ -35,9 +35,11 @@ if _folder is not None:
         _folder = None
         values.ValueClass = values.MutexValue
     else:
-        values.ValueClass = values.MultiProcessValue(process_identifier=lambda: _number)
+        values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
+            process_identifier=lambda: _number
+        )
 
-prometheus_client.disable_created_metrics()
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 
 HTTP_REQUESTS = Counter(
@@ -188,7 +190,9 @@ def _text() -> bytes:
     if _folder is not None:
         metric_files.forget_dead(_folder)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(_folder))
+        MultiProcessCollector(  # type: ignore[no-untyped-call]
+            registry, path=str(_folder)
+        )
     return prometheus_client.generate_latest(registry)
 
 

@@ -31,6 +31,11 @@ def begin() -> Notes:
     return notes
 
 
+def current() -> Notes:
+    """Return the notes of this request; outside of one, notes that nobody reads."""
+    return _current.get() or Notes()
+
+
 def add_database(seconds: float) -> None:
     """Note that the request waited for the database; nothing happens outside of one."""
     notes = _current.get()

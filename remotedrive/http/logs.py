@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from django.urls import ResolverMatch
 from django.utils.functional import LazyObject
 
+from remotedrive import request_notes
 from remotedrive.http import request_id
 from remotedrive.request_notes import UNMATCHED, Notes
 
@@ -96,8 +97,9 @@ def route_of(match: ResolverMatch | None) -> str:
     return "/admin/" if match.route.startswith("admin/") else _route(match.route)
 
 
-def note(notes: Notes, request: HttpRequest) -> None:
+def note(request: HttpRequest) -> None:
     """Note the route and the user of a request that has a response."""
+    notes = request_notes.current()
     if request.resolver_match is None and request.path.startswith(settings.STATIC_URL):
         notes.route = settings.STATIC_URL
     else:

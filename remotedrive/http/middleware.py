@@ -26,7 +26,7 @@ def begin_request(get_response: GetResponse) -> GetResponse:
         request_id.begin(request.headers.get("X-Request-ID"))
         notes = request_notes.begin()
         response = get_response(request)
-        logs.note(notes, request)
+        logs.note(request)
         logs.write_request(
             notes,
             method=str(request.method),

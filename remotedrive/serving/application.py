@@ -26,13 +26,13 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
+from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import ResolverMatch, set_script_prefix
 
 from remotedrive import metrics, request_notes
 from remotedrive.http import cors, logs, problems, request_id, security_headers
 from remotedrive.http.views import metrics_response
-from remotedrive.request_notes import Notes
 from remotedrive.serving import protocol
 from remotedrive.serving.responses import Exchange, Headers, Response, convert
 from remotedrive.serving.thread_pool import Job, ThreadPool
@@ -79,7 +79,13 @@ class Handler(BaseHandler):
         # Imports the views now, which the first request would have to wait for.
         import_module(settings.ROOT_URLCONF)
 
-    def respond(self, scope: Scope, body: bytes, notes: Notes) -> HttpResponseBase:
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Note the route at once: a request may end before it has a response."""
+        match: ResolverMatch = super().resolve_request(request)
+        request_notes.current().route = logs.route_of(match)
+        return match
+
+    def respond(self, scope: Scope, body: bytes) -> HttpResponseBase:
         """Return the response to a request; the caller must close it, which ends the request."""
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=type(self), scope=scope)
@@ -92,7 +98,7 @@ class Handler(BaseHandler):
             response = _problem(scope, "malformed-request", "The Content-Type cannot be read.")
         else:
             response = self.get_response(request)
-            logs.note(notes, request)
+            logs.note(request)
         response._handler_class = type(self)  # type: ignore[attr-defined]
         return response
 
@@ -186,7 +192,7 @@ class Application:
             return
         notes = request_notes.begin()
         try:
-            await self._respond(scope, receive, sender, notes)
+            await self._respond(scope, receive, sender)
         except ClientGoneError:
             pass
         except TimeoutError:
@@ -232,22 +238,22 @@ class Application:
             metrics.REQUESTS_WAITING.set(waiting)
             await asyncio.sleep(SAMPLE_SECONDS)
 
-    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender, notes: Notes) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
         with ExitStack() as held:
             try:
                 body = await self._body(scope, receive, held)
             except _RefusedError as refused:
                 await sender.refuse(refused, receive)
                 return
-            await self._run_in_pool(scope, sender, body, notes)
+            await self._run_in_pool(scope, sender, body)
 
-    async def _run_in_pool(self, scope: Scope, sender: _Sender, body: bytes, notes: Notes) -> None:
+    async def _run_in_pool(self, scope: Scope, sender: _Sender, body: bytes) -> None:
         if "\0" in scope["path"]:
             # No name contains a NUL, and PostgreSQL refuses it in a query.
             await sender.problem("not-found")
             return
         exchange = Exchange(asyncio.get_running_loop(), self._answer_seconds)
-        job = Job(partial(self._run, exchange, _with_length(scope, len(body)), body, notes))
+        job = Job(partial(self._run, exchange, _with_length(scope, len(body)), body))
         if not self._pool.submit(job):
             await sender.problem("unavailable", "Too many requests are waiting.")
             return
@@ -302,11 +308,11 @@ class Application:
             raise _RefusedError("unavailable", "Too many large bodies came at once.")
         held.callback(self._large_bodies_free.release)
 
-    def _run(self, exchange: Exchange, scope: Scope, body: bytes, notes: Notes) -> None:
+    def _run(self, exchange: Exchange, scope: Scope, body: bytes) -> None:
         """Run the request from its first signal to its last, in a thread of the pool."""
         converted: Response | Exception
         try:
-            response = self._handler.respond(scope, body, notes)
+            response = self._handler.respond(scope, body)
         except BaseException:
             logger.exception("The request failed outside of Django's handling of errors")
             response = _problem(scope, "internal-error")

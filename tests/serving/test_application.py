@@ -241,7 +241,7 @@ def test_the_access_log_has_no_query_no_share_token_and_no_line_break(
     client.get("/a%0AINFO%20forged", headers={"X-Request-ID": "last-of-them"})
     wait_for(lambda: "[last-of-them] GET" in server.log())
     log = server.log()
-    assert "GET /s/***/x 404" in log
+    assert log.count("GET unmatched 404") == 3
     assert "Tok3n" not in log
     assert "pa55word" not in log
     assert "\nINFO forged" not in log
@@ -316,7 +316,7 @@ def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(
 def test_a_request_whose_client_left_while_it_ran_is_run_to_its_end(server: Server) -> None:
     server.hang("gone").close()
     server.release("gone")
-    wait_for(lambda: "GET /hang/gone 200" in server.log())
+    wait_for(lambda: "GET /hang/{name} 200" in server.log())
 
 
 def test_requests_that_hang_leave_the_other_threads_to_others(tmp_path: Path) -> None:
