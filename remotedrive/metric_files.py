@@ -56,7 +56,7 @@ def shared_folder() -> Iterator[None]:
     try:
         yield
     finally:
-        del os.environ[VARIABLE]
+        os.environ.pop(VARIABLE, None)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
 

@@ -302,6 +302,8 @@ def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(
     with server.hang("a") as first, server.hang("b") as second:
         leaving = [server.send(f"GET /hang/left{number} HTTP/1.1") for number in range(4)]
         wait_for(lambda: client.get("/echo").status_code == 503)
+        load = "remotedrive_threads_busy 2.0", "remotedrive_requests_waiting 4.0"
+        wait_for(lambda: all(each in client.get("/metrics").text for each in load))
         for connection in leaving:
             connection.close()
         wait_for(lambda: server.log().count(" 499 ") == 4)
