@@ -177,7 +177,7 @@ LOGGING = {
     },
     "handlers": {
         "stderr": {
-            "class": "logging.StreamHandler",
+            "class": "remotedrive.http.log_setup.LineHandler",
             "formatter": "line",
             "filters": ["route"],
         },

@@ -144,7 +144,7 @@ class TextFormatter(logging.Formatter):
             message = message.translate(_ESCAPED)
         line = (
             f"{self.formatTime(record)} {record.levelname} {record.name}"
-            f" [{request_id.current() or '-'}] {message}"
+            f" [{_id_of(record) or '-'}] {message}"
         )
         traceback = _traceback(self, record)
         if traceback:
@@ -161,7 +161,7 @@ class JsonFormatter(logging.Formatter):
             "time": _utc(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "request_id": request_id.current(),
+            "request_id": _id_of(record),
         }
         request = getattr(record, "of_request", None)
         if request is not None:
@@ -176,6 +176,11 @@ class JsonFormatter(logging.Formatter):
             if traceback:
                 line["traceback"] = _clean(traceback)
         return orjson.dumps(line).decode()
+
+
+def _id_of(record: logging.LogRecord) -> str | None:
+    found: str | None = getattr(record, "request_id", None)
+    return found or request_id.current()
 
 
 def _utc(seconds: float) -> str:
@@ -212,15 +217,18 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def write_request(
-    notes: Notes, *, method: str, status: int, seconds: float, peer: str | None
+    notes: Notes, *, method: str, status: int, seconds: float, peer: str | None, wait: bool
 ) -> None:
-    """Write the line of a request that was answered, or whose client left (499).
+    """Log the line of a request that was answered, or whose client left (499).
 
-    Makes the record itself: `Logger.info` would look up the calling line, which nobody shows.
+    With `wait` it may stay in memory until `flush()`. Makes the record itself: `Logger.info` would
+    look up the calling line, which nobody shows.
     """
     if not _access.isEnabledFor(logging.INFO):
         return
-    record = logging.LogRecord(_access.name, logging.INFO, __file__, 0, "a request", None, None)
+    record = logging.LogRecord(_access.name, logging.INFO, "", 0, "a request", None, None)
+    record.request_id = request_id.current()
+    record.may_wait = wait
     record.of_request = {
         "method": method,
         "route": notes.route,
@@ -232,3 +240,9 @@ def write_request(
         "peer": peer,
     }
     _access.handle(record)
+
+
+def flush() -> None:
+    """Write what waits to be written."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()

@@ -33,6 +33,7 @@ def begin_request(get_response: GetResponse) -> GetResponse:
             status=response.status_code,
             seconds=time.monotonic() - began,
             peer=request.META.get("REMOTE_ADDR"),
+            wait=False,
         )
         return response
 

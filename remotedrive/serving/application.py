@@ -56,6 +56,8 @@ LINGER_SECONDS = 5.0
 with unread bytes is reset, and the client may lose the response that says why (RFC 9112 §9.6)."""
 SAMPLE_SECONDS = 1.0
 """Seconds between two looks at how many threads are busy and how many requests wait."""
+LOG_SECONDS = 0.1
+"""Seconds for which the line of a request may wait to be written with others."""
 CLIENT_GONE = 499
 """Status in the log of a request whose client left before a thread took it."""
 
@@ -169,6 +171,8 @@ class Application:
         self._large_bodies_free = BoundedSemaphore(MOST_LARGE_BODIES)
         self._answer_seconds = answer_seconds
         self._body_seconds = body_seconds
+        self._has_lines = False
+        """Whether lines of the log wait to be written."""
         self._metrics_thread = ThreadPoolExecutor(1, "metrics")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -207,8 +211,15 @@ class Application:
         metrics.request_ended(route=notes.route, method=method, status=status, seconds=seconds)
         peer = scope.get("client")
         logs.write_request(
-            notes, method=method, status=status, seconds=seconds, peer=peer and peer[0]
+            notes, method=method, status=status, seconds=seconds, peer=peer and peer[0], wait=True
         )
+        if not self._has_lines:
+            self._has_lines = True
+            asyncio.get_running_loop().call_later(LOG_SECONDS, self._write_lines)
+
+    def _write_lines(self) -> None:
+        self._has_lines = False
+        logs.flush()
 
     async def _metrics(self, scope: Scope) -> Response:
         """Return the response with the metrics, made by a thread that no request waits for."""
@@ -228,6 +239,7 @@ class Application:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         sampling.cancel()
+        logs.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _sample(self) -> None:

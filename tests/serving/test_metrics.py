@@ -10,6 +10,7 @@ import signal
 import string
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -21,7 +22,7 @@ from tests.support.client import assert_problem, put, sha256
 from tests.support.exposition import Metrics, scraped, wait_until
 from tests.support.object_store import address
 from tests.support.ports import free_port
-from tests.support.process import Process, wait_for
+from tests.support.process import Process
 from tests.support.routes import routes
 from tests.support.server import Server, running
 from tests.support.tcp_proxy import TcpProxy
@@ -222,6 +223,11 @@ def _files(server: Server) -> list[Path]:
     return sorted(Path(os.fsdecode(folder.partition(b"=")[2])).iterdir())
 
 
+def _all_serve(now: Metrics, starts: int) -> bool:
+    started = now.total("remotedrive_worker_starts_total") == starts
+    return started and now.total("remotedrive_workers") == 2
+
+
 @pytest.mark.slow
 @pytest.mark.once
 def test_workers_count_together_and_a_killed_one_loses_nothing(
@@ -240,13 +246,7 @@ def test_workers_count_together_and_a_killed_one_loses_nothing(
         for round_ in range(1, 4):
             victim = random.choice(server.worker_pids())
             os.kill(victim, signal.SIGKILL)
-            wait_until(
-                server,
-                lambda now, starts=2 + round_: (
-                    now.total("remotedrive_worker_starts_total") == starts
-                    and now.total("remotedrive_workers") == 2
-                ),
-            )
+            wait_until(server, partial(_all_serve, starts=2 + round_))
             assert scraped(server).total(STARTED) == 40 + 10 * (round_ - 1)
             for _ in range(10):
                 assert owner.init(b"abc").status == 201
@@ -285,7 +285,8 @@ def test_a_number_is_taken_again_when_its_process_ended(tmp_path: Path) -> None:
     assert {first, other} == {"1", "2"}
     gauge = tmp_path / "gauge_livesum_2.db"
     assert gauge.exists()
-    wait_for(lambda: (metric_files.forget_dead(tmp_path), gauge.exists())[1] is False)
+    metric_files.forget_dead(tmp_path)
+    assert not gauge.exists()
     assert (tmp_path / "gauge_livesum_1.db").exists()
     with context.Pool(1) as pool:
         assert pool.apply(metric_files.take_number, [tmp_path]) == "2"

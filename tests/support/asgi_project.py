@@ -47,7 +47,9 @@ LOGGING = {
             "()": "remotedrive.http.logs.TextFormatter",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "remotedrive.http.log_setup.LineHandler", "formatter": "line"}
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "uvicorn": {"handlers": [], "propagate": True},
