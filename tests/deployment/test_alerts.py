@@ -21,7 +21,7 @@ DOCUMENT = (ROOT / "docx" / "operations.md").read_text(encoding="utf-8")
 
 
 def _shown_name(metric: Any) -> str:
-    return metric._name + ("_total" if metric._type == "counter" else "")
+    return str(metric._name) + ("_total" if metric._type == "counter" else "")
 
 
 OF_PROMETHEUS = {"job", "instance"}

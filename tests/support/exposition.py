@@ -8,7 +8,7 @@ from collections.abc import Callable
 from prometheus_client.parser import text_string_to_metric_families
 
 from remotedrive.metrics import SAME_SECONDS
-from tests.support.process import wait_for
+from tests.support.process import START_SECONDS, wait_for
 from tests.support.server import Server
 
 
@@ -41,7 +41,9 @@ def scraped(server: Server) -> Metrics:
     return Metrics(answer.text)
 
 
-def wait_until(server: Server, holds: Callable[[Metrics], bool], *, seconds: float = 20) -> None:
+def wait_until(
+    server: Server, holds: Callable[[Metrics], bool], *, seconds: float = START_SECONDS
+) -> None:
     """Return once `holds` is true of what the service says."""
 
     def is_so() -> bool:
