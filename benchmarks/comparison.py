@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import psycopg
 from benchmarks import operations, rows
 from benchmarks.client import Client
 from benchmarks.contenders import (
-    OF_SEVERAL,
+    OBSERVED,
     SERVICE,
     TWO_WORKERS,
     UNOBSERVED,
@@ -66,7 +67,7 @@ class Comparison:
         )
         yield self._compare(
             OBSERVATION,
-            (SERVICE, OF_SEVERAL, UNOBSERVED),
+            (OBSERVED, UNOBSERVED),
             operations.init_uploads,
         )
         yield self._compare(
@@ -124,7 +125,7 @@ class Comparison:
         *,
         once: bool = False,
     ) -> Section:
-        """Load each contender in turn, round after round.
+        """Load each contender in turn, round after round. The ratios are those to the first one.
 
         `once`: send what was prepared, each request exactly once.
         """
@@ -139,7 +140,7 @@ class Comparison:
                     requests = self._some(requests)
                 measured[name].append(self._load(name, requests, None if once else seconds))
         section = Section(title, COLUMNS)
-        mine = measured[SERVICE]
+        mine = measured[names[0]]
         for name, figures in measured.items():
             rate, cpu = [each.rate for each in figures], [each.cpu for each in figures]
             section.add(
@@ -159,6 +160,8 @@ class Comparison:
 
     def _load(self, name: str, requests: Sequence[Request], seconds: int | None) -> Measured:
         contender = self.contenders[name]
+        if contender.signal is not None:
+            os.kill(contender.pid, contender.signal)
         try:
             return load(
                 self.processes,

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks import client_puts
 from benchmarks.comparison import OBSERVATION
-from benchmarks.contenders import OF_SEVERAL, SERVICE, TWO_WORKERS, UNOBSERVED
+from benchmarks.contenders import OBSERVED, SERVICE, TWO_WORKERS, UNOBSERVED
 from benchmarks.listings import QUERIES
 from benchmarks.operations import COMPARED
 from tests.support.own_servers import available
@@ -62,7 +62,7 @@ def test_a_short_run_prints_every_row_and_ends_all_that_it_started(tmp_path: Pat
     assert names == {
         **{operation: list(contenders) for operation, contenders in COMPARED.items()},
         "init-upload, more workers": [SERVICE, TWO_WORKERS],
-        OBSERVATION: [SERVICE, OF_SEVERAL, UNOBSERVED],
+        OBSERVATION: [OBSERVED, UNOBSERVED],
         "the server layer alone, /problems/invalid": [SERVICE],
         "batches": ["init-upload", "commit"],
         "a whole upload": ["4 KiB", "64 MiB"],
