@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from uuid import UUID
@@ -65,7 +65,7 @@ class Comparison:
             (SERVICE, TWO_WORKERS),
             operations.init_uploads,
         )
-        yield self._compare(
+        yield self._in_short_rounds()._compare(
             OBSERVATION,
             (OBSERVED, UNOBSERVED),
             operations.init_uploads,
@@ -76,6 +76,14 @@ class Comparison:
             lambda each: [Request("GET", "/problems/invalid")],
         )
         yield self._batches()
+
+    def _in_short_rounds(self) -> Comparison:
+        """Return what measures as long in rounds of a second: for what hardly differs."""
+        options = self.options
+        if options.seconds is None:
+            return self
+        rounds = options.rounds * options.seconds
+        return replace(self, options=replace(options, rounds=rounds, seconds=1))
 
     def _batches(self) -> Section:
         """Return the files a second of batches, one after another, beside those of single calls."""
