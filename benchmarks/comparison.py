@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +15,14 @@ import psycopg
 
 from benchmarks import operations, rows
 from benchmarks.client import Client
-from benchmarks.contenders import SERVICE, TWO_WORKERS, USER, Contender
+from benchmarks.contenders import (
+    OBSERVED,
+    SERVICE,
+    TWO_WORKERS,
+    UNOBSERVED,
+    USER,
+    Contender,
+)
 from benchmarks.load import LoadError, Measured, Request, load
 from benchmarks.operations import COMMIT, COMPARED, DOWNLOAD, INIT_UPLOAD, LIST
 from benchmarks.options import Options
@@ -24,6 +32,7 @@ from scripts.lib.processes import Processes
 FILES = 1_000
 """Files of the user in each database, to list and download."""
 COLUMNS = ("requests/s", "p50 ms", "p99 ms", "CPU ms", "rate ratio", "CPU ratio")
+OBSERVATION = f"{INIT_UPLOAD}, metrics and log"
 _LAYER = "the server layer alone, /problems/invalid"
 
 
@@ -56,12 +65,25 @@ class Comparison:
             (SERVICE, TWO_WORKERS),
             operations.init_uploads,
         )
+        yield self._in_short_rounds()._compare(
+            OBSERVATION,
+            (OBSERVED, UNOBSERVED),
+            operations.init_uploads,
+        )
         yield self._compare(
             _LAYER,
             (SERVICE,),
             lambda each: [Request("GET", "/problems/invalid")],
         )
         yield self._batches()
+
+    def _in_short_rounds(self) -> Comparison:
+        """Return what measures as long in rounds of a second: for what hardly differs."""
+        options = self.options
+        if options.seconds is None:
+            return self
+        rounds = options.rounds * options.seconds
+        return replace(self, options=replace(options, rounds=rounds, seconds=1))
 
     def _batches(self) -> Section:
         """Return the files a second of batches, one after another, beside those of single calls."""
@@ -111,7 +133,7 @@ class Comparison:
         *,
         once: bool = False,
     ) -> Section:
-        """Load each contender in turn, round after round.
+        """Load each contender in turn, round after round. The ratios are those to the first one.
 
         `once`: send what was prepared, each request exactly once.
         """
@@ -126,7 +148,7 @@ class Comparison:
                     requests = self._some(requests)
                 measured[name].append(self._load(name, requests, None if once else seconds))
         section = Section(title, COLUMNS)
-        mine = measured[SERVICE]
+        mine = measured[names[0]]
         for name, figures in measured.items():
             rate, cpu = [each.rate for each in figures], [each.cpu for each in figures]
             section.add(
@@ -146,6 +168,8 @@ class Comparison:
 
     def _load(self, name: str, requests: Sequence[Request], seconds: int | None) -> Measured:
         contender = self.contenders[name]
+        if contender.signal is not None:
+            os.kill(contender.pid, contender.signal)
         try:
             return load(
                 self.processes,

@@ -8,14 +8,15 @@ import secrets
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import jwt
 import psycopg
 
-from benchmarks import rows
+from benchmarks import observation, rows
+from remotedrive import metric_files
 from scripts.lib import local_environment, servers
 from scripts.lib.processes import DiedError, Processes, free_port, listens
 from scripts.lib.setup import ROOT
@@ -27,6 +28,8 @@ LFS = "/benchmark/drive.git/info/lfs/objects/batch"
 """The path of giftless that signs uploads and downloads."""
 
 SERVICE, TWO_WORKERS = "this service", "this service, two workers"
+OBSERVED = "this service, as one of several workers"
+UNOBSERVED = "the same, without metrics and log"
 FASTAPI = "FastAPI, psycopg, boto3: uvicorn"
 GUNICORN = "Django, DRF, minio: gunicorn, 16 threads"
 GRANIAN = "Django, DRF, minio: granian, 16 threads"
@@ -35,6 +38,7 @@ _GUNICORN = "-m gunicorn --worker-class=gthread --threads=16 --no-control-socket
 COMMANDS = {
     SERVICE: "-m remotedrive --workers=1 --port=PORT",
     TWO_WORKERS: "-m remotedrive --workers=2 --port=PORT",
+    OBSERVED: "-m benchmarks.observation --port=PORT",
     # Without a line for each request, which the WSGI servers do not write either.
     FASTAPI: "-m uvicorn benchmarks.peers.fastapi_peer:app --port=PORT --no-access-log"
     " --loop=uvloop --http=httptools",
@@ -48,12 +52,24 @@ COMMANDS = {
 
 @dataclass(frozen=True)
 class Contender:
-    """A running server, the process that leads it, and a token that it accepts."""
+    """A running server, the process that leads it, and a token that it accepts.
+
+    `signal` is what the process is sent before it is measured.
+    """
 
     name: str
     url: str
     pid: int
     token: str
+    signal: int | None = None
+
+
+def switched(observed: Contender) -> dict[str, Contender]:
+    """Return the one process of `benchmarks.observation` as the two that it can be."""
+    return {
+        OBSERVED: replace(observed, signal=observation.ON),
+        UNOBSERVED: replace(observed, name=UNOBSERVED, signal=observation.OFF),
+    }
 
 
 class Servers:
@@ -90,7 +106,7 @@ class Servers:
         started = {name: self._start(name) for name in COMMANDS}
         for each in started.values():
             self._wait_until_it_listens(each)
-        return started
+        return started | switched(started[OBSERVED])
 
     def log(self) -> str:
         """Return the end of what the contenders wrote."""
@@ -137,6 +153,10 @@ class Servers:
         environment = self._environment
         if name in self.databases:
             environment = environment | {"DATABASE_URL": self.databases[name]}
+        if name == OBSERVED:
+            counts = self._folder / "counts"
+            counts.mkdir()
+            environment = environment | {metric_files.VARIABLE: str(counts)}
         if name == GIFTLESS:
             environment = environment | self._giftless_settings()
             token = self.token(USER, scopes=["obj:benchmark/drive/*:read,write"])

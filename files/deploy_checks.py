@@ -101,6 +101,12 @@ DOTS_BEFORE_HOST = Warning(
     hint="Use a bucket without a dot, or MINIO_ADDRESSING=path.",
     id="files.W023",
 )
+PUBLIC_METRICS = Warning(
+    "METRICS_TOKEN is not set: whoever reaches the service can read /metrics.",
+    hint="Set it to a random secret and give it to Prometheus, and keep /metrics off the public "
+    "name.",
+    id="files.W050",
+)
 STORE_ERRORS = {"bucket": "files.E001", "versioning": "files.E002", "lifecycle": "files.E003"}
 """What `doctor` calls its check, and the id of the error."""
 
@@ -119,6 +125,7 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
         "SECRET_KEY": settings.SECRET_KEY,
         "JWT_SECRET": settings.JWT_SECRET,
         "JWT_SECRET_OLD": settings.JWT_SECRET_OLD,
+        "METRICS_TOKEN": settings.METRICS_TOKEN,
         "MINIO_SECRET_KEY": settings.MINIO_SECRET_KEY,
         "MINIO_UPLOAD_SECRET_KEY": settings.MINIO_UPLOAD_SECRET_KEY,
         "DATABASE_URL's password": settings.DATABASES["default"].get("PASSWORD"),
@@ -170,6 +177,12 @@ def store_addressing_and_credentials(app_configs: Any, **options: Any) -> list[C
     if settings.MINIO_ADDRESSING == "virtual" and secure and "." in settings.MINIO_BUCKET:
         found.append(DOTS_BEFORE_HOST)
     return found
+
+
+@register(Tags.security, deploy=True)
+def public_metrics(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn where the metrics are public."""
+    return [] if settings.METRICS_TOKEN else [PUBLIC_METRICS]
 
 
 @register(Tags.security, deploy=True)

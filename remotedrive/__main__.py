@@ -1,18 +1,27 @@
 """Serves: `python -m remotedrive [--host HOST] [--port PORT] [--workers N]`.
 
-The one place that says how uvicorn is started. Django is imported by the workers, not here.
+The one place that says how uvicorn is started. Only the workers set up Django; the process that
+starts them reads the settings, for its log.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 import uvicorn
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from remotedrive.metric_files import shared_folder
 
 UVICORN: dict[str, Any] = {
     "http": "remotedrive.serving.protocol:Protocol",
     "lifespan": "on",
+    # The lines of the process that starts the workers: that one has died, for instance.
+    "log_level": "info",
     "access_log": False,
     "server_header": False,
     # `TRUSTED_PROXIES` says which proxies are believed; see `remotedrive/asgi.py`.
@@ -32,13 +41,22 @@ def main() -> None:
     workers = "server processes; $WEB_CONCURRENCY, or 1, when not given"
     parser.add_argument("--workers", type=_workers, help=workers)
     options = parser.parse_args()
-    uvicorn.run(
-        "remotedrive.asgi:application",
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        **UVICORN,
-    )
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "remotedrive.settings")
+    try:
+        log_config = settings.LOGGING
+    except ImproperlyConfigured as error:
+        parser.exit(3, f"{parser.prog}: {error}.\n")
+    several = uvicorn.Config("", workers=options.workers, log_config=None).workers > 1
+    # A single one counts in its memory.
+    with shared_folder() if several else nullcontext():
+        uvicorn.run(
+            "remotedrive.asgi:application",
+            host=options.host,
+            port=options.port,
+            workers=options.workers,
+            log_config=log_config,
+            **UVICORN,
+        )
 
 
 class _Parser(argparse.ArgumentParser):

@@ -19,6 +19,11 @@ from psycopg.conninfo import make_conninfo
 from remotedrive.environment import Environment, is_placeholder, read_env_file
 from remotedrive.http.content_policy import add_to_worker
 
+LOG_FORMATTERS = {
+    "json": "remotedrive.http.logs.JsonFormatter",
+    "text": "remotedrive.http.logs.TextFormatter",
+}
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(os.environ.get("DATA_DIR") or BASE_DIR / "var").resolve()
 _env = Environment(os.environ, read_env_file(DATA_DIR / "env"))
@@ -82,7 +87,7 @@ PAGE_PREFIXES = ("/admin",)
 PAGE_PATHS = frozenset({"/", "/sign-in", "/sign-out", "/token"}) if WEB else frozenset()
 """The paths, and what the paths begin with, that have sessions and forms."""
 MIDDLEWARE = [
-    "remotedrive.http.middleware.begin_request_id",
+    "remotedrive.http.middleware.begin_request",
     "remotedrive.http.middleware.normalize_encoding",
     "remotedrive.http.middleware.problem_for_405",
     "files.api.middleware.share_privacy",
@@ -156,28 +161,34 @@ WHITENOISE_ADD_HEADERS_FUNCTION = add_to_worker
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * KIB
 LARGE_BODIES = {"/files/init-upload/batch": MIB, "/files/commit/batch": MIB}
 """The body limits, in bytes, of paths that take more."""
+METRICS_TOKEN = _env.optional_secret("METRICS_TOKEN", at_least=16)
+"""The bearer token that opens `/metrics`; None: it is public."""
+LOG_FORMAT = _env.matching(
+    "LOG_FORMAT", "text" if DEBUG else "json", "|".join(LOG_FORMATTERS), "text or json"
+)
+LOGGING_CONFIG = "remotedrive.http.log_setup.configure"
+# uvicorn passes this on to its workers by pickle.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "remotedrive.http.logs.Formatter",
-            "fmt": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s",
-        }
-    },
+    "formatters": {"line": {"()": LOG_FORMATTERS[LOG_FORMAT]}},
     "filters": {
-        "defects": {
-            "()": "django.utils.log.CallbackFilter",
-            "callback": lambda record: getattr(record, "status_code", None) != 503,
-        }
+        "defects": {"()": "remotedrive.http.logs.WithoutUnavailable"},
+        "route": {"()": "remotedrive.http.logs.RouteForPath"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "stderr": {
+            "class": "remotedrive.http.log_setup.LineHandler",
+            "formatter": "line",
+            "filters": ["route"],
+        },
         "nowhere": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # `remotedrive.access` has a line for each request; these add tracebacks of defects.
+        # `remotedrive.access` has a line for each request; these add tracebacks of defects, and
+        # those of `runserver` would repeat it, with the path and its query.
+        "django.server": {"handlers": ["nowhere"], "propagate": False},
         "django.request": {"level": "ERROR", "filters": ["defects"]},
         "django": {"handlers": [], "propagate": True},
         "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},

@@ -12,6 +12,7 @@ urlpatterns = [
     # The patterns are tried in their order, and the API has many.
     path("healthz", views.healthz),
     path("readyz", readyz),
+    path("metrics", views.show_metrics),
     path("problems/<str:code>", views.problem),
     path("", include("files.api.urls")),
     *([path("", include("files.web.urls"))] if settings.WEB else []),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from files.keys import object_key
 from files.models import User
 from files.store import client, signing
 from tests import settings as test_settings
+from tests.support import log_secrets
 from tests.support.client import Client, put, sha256
 from tests.support.object_store import address
 from tests.support.store import EmbeddedStore, make_bucket
@@ -48,6 +50,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that have slow tests, or a process would end alone with a long one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def watching() -> Iterator[log_secrets.Watching]:
+    """What is logged in this process."""
+    handler = log_secrets.Watching()
+    logging.getLogger().addHandler(handler)
+    yield handler
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_log(watching: log_secrets.Watching) -> Iterator[None]:
+    """Hold the lines of each test against the secrets that were used so far."""
+    yield
+    watching.check()
 
 
 @pytest.fixture(scope="session")

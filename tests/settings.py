@@ -36,6 +36,7 @@ if WORKER and EMBEDDED_STORE_PORT is None:
     if os.environ.get("MINIO_UPLOAD_ACCESS_KEY"):
         os.environ["MINIO_UPLOAD_ACCESS_KEY"] += WORKER
 os.environ.setdefault("STORE_TIMEOUT", "4")
+os.environ.setdefault("LOG_FORMAT", "text")
 
 from remotedrive.settings import *  # noqa: E402, F403
 from remotedrive.settings import DATABASES  # noqa: E402

@@ -30,7 +30,17 @@ from files.exceptions import (
 )
 from files.models import File, FileVersion, Folder, Integrity, Upload, User
 from files.places import Places
-from files.services import changes, commits, pending, quotas, reads, trees, uploads, versions
+from files.services import (
+    changes,
+    commits,
+    counting,
+    pending,
+    quotas,
+    reads,
+    trees,
+    uploads,
+    versions,
+)
 from files.services.commits import CommitResult
 from files.services.trees import NOT_GIVEN, FolderId, NotGiven
 from files.services.uploads import SignedUpload
@@ -48,6 +58,7 @@ _SECONDS_FOR_A_CALL = 1.0
 Found = tuple[ObjectVersion, Integrity]
 
 
+@counting.failures(counting.BEGIN)
 def init_uploads(
     *, user: User, requests: Sequence[Mapping[str, Any]]
 ) -> list[SignedUpload | DriveError]:
@@ -77,9 +88,12 @@ def init_uploads(
         )
     for number, result in (signed | failed).items():
         results[number] = result
+    counting.begun(sum(isinstance(each, SignedUpload) for each in results))
+    counting.failed(counting.BEGIN, results)
     return results
 
 
+@counting.failures(counting.COMMIT)
 def commit_uploads(
     *, user: User, requests: Sequence[Mapping[str, Any]]
 ) -> list[CommitResult | DriveError]:
@@ -122,6 +136,10 @@ def commit_uploads(
         first = first_of[arguments["key"]]
         if first != number:
             results[number] = _again(results[first], requests[first], arguments)
+    for result in results.values():
+        if isinstance(result, CommitResult) and result.created:
+            counting.committed(result.version)
+    counting.failed(counting.COMMIT, results.values())
     return [results[number] for number in range(len(requests))]
 
 

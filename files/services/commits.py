@@ -34,7 +34,7 @@ from files.exceptions import (
 from files.models import File, FileVersion, Folder, Integrity, ShareEvent, Upload, User, queries
 from files.models.changes import Entry
 from files.models.compiled import execute, insert, update
-from files.services import changes, quotas, reads, share_access, trees, versions
+from files.services import changes, counting, quotas, reads, share_access, trees, versions
 from files.services.changes import Kind
 from files.services.share_access import ShareAccess
 from files.services.trees import NOT_GIVEN, FolderId, NotGiven
@@ -55,6 +55,7 @@ class CommitResult:
     created: bool
 
 
+@counting.failures(counting.COMMIT)
 def commit_upload(
     *,
     user: User,
@@ -118,11 +119,14 @@ def _commit(
     remembered = upload.read_version_id
     try:
         stored, integrity = examine(upload, checksum=checksum)
-        return record(upload, stored, checksum, integrity, base_version, folder_id, access)
+        result = record(upload, stored, checksum, integrity, base_version, folder_id, access)
     except DriveError:
         if upload.read_version_id != remembered:
             reads.remember(upload)
         raise
+    if result.created:
+        counting.committed(result.version)
+    return result
 
 
 def require_committable(

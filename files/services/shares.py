@@ -32,6 +32,7 @@ from files.services import (
     attempts,
     changes,
     commits,
+    counting,
     downloads,
     passwords,
     pending,
@@ -217,7 +218,7 @@ def init_upload(
     `TooManyUploadsError`, `QuotaExceededError` for the owner's quota, and as
     `share_access.require_active`.
     """
-    with share_access.refusals_recorded(access):
+    with counting.failures(counting.BEGIN), share_access.refusals_recorded(access):
         _require_writer(access)
         name = filename or access.share.file.name
         owner = access.share.file.user
@@ -242,15 +243,17 @@ def init_upload(
             return uploads.begin(upload=upload, expires_in=expires_in)
 
         try:
-            return quotas.when_counted(owner, begin)
+            signed = quotas.when_counted(owner, begin)
         except QuotaExceededError as error:
             # How much the owner has is the owner's to know.
             raise QuotaExceededError(_OWNERS_QUOTA, needed=size) from error
+    counting.begun()
+    return signed
 
 
 def commit(*, access: ShareAccess, key: str, checksum: str, size: int) -> CommitResult:
     """Commit an upload that was begun through this share; raises as `commit_through_share`."""
-    with share_access.refusals_recorded(access):
+    with counting.failures(counting.COMMIT), share_access.refusals_recorded(access):
         _require_writer(access)
         return commits.commit_through_share(access=access, key=key, checksum=checksum, size=size)
 

@@ -29,7 +29,7 @@ from files.exceptions import (
 )
 from files.models import File, Upload, User
 from files.models.compiled import execute, insert
-from files.services import pending, quotas, trees
+from files.services import counting, pending, quotas, trees
 from files.store import signing
 from files.store.client import ReceivedPart, object_store
 from files.store.presign import PresignedURL
@@ -62,6 +62,7 @@ class SignedUpload:
     expires_at: datetime
 
 
+@counting.failures(counting.BEGIN)
 def init_upload(
     *,
     user: User,
@@ -339,7 +340,9 @@ def _begin_or_sign_earlier(upload: Upload) -> SignedUpload:
     """Begin `upload`, unless another request with the same idempotency key was faster."""
     expires_in = settings.PRESIGN_PUT_TTL
     try:
-        return quotas.when_counted(upload.user, lambda: begin(upload=upload, expires_in=expires_in))
+        signed = quotas.when_counted(
+            upload.user, lambda: begin(upload=upload, expires_in=expires_in)
+        )
     except QuotaExceededError:
         abort_in_store(upload)
         raise
@@ -351,6 +354,8 @@ def _begin_or_sign_earlier(upload: Upload) -> SignedUpload:
         if earlier is None:
             raise
         return sign(upload=earlier)
+    counting.begun()
+    return signed
 
 
 def _earlier_upload(user: User, idempotency_key: str, digest: str | None) -> Upload | None:

@@ -10,10 +10,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from pybreaker import STATE_CLOSED, CircuitBreaker, CircuitBreakerError
+from pybreaker import (
+    STATE_CLOSED,
+    CircuitBreaker,
+    CircuitBreakerError,
+    CircuitBreakerListener,
+)
 
 from files.exceptions import StoreUnavailableError
+from remotedrive import metrics
 from remotedrive.waiting import others_run
 
 FAILURES_TO_OPEN = 5
@@ -22,6 +29,13 @@ OPEN_SECONDS = 5
 """Seconds it stays open; then one call probes."""
 _STALLED = 1.0
 """Seconds in which no call ends, after which callers no longer wait for a slot."""
+
+
+class _Shown(CircuitBreakerListener):
+    """Shows in the metrics whether the breaker of this process is closed."""
+
+    def state_change(self, breaker: Any, old: Any, new: Any) -> None:
+        metrics.STORE_BREAKERS_OPEN.set(new.name != STATE_CLOSED)
 
 
 class StoreBreaker:
@@ -37,6 +51,7 @@ class StoreBreaker:
             reset_timeout=OPEN_SECONDS,
             throw_new_error_on_trip=False,
             exclude=[lambda error: not isinstance(error, StoreUnavailableError)],
+            listeners=[_Shown()],
         )
         self._probe = threading.Lock()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any, BinaryIO, cast
@@ -41,6 +42,7 @@ from files.store.results import (
     reason,
     received_part,
 )
+from remotedrive import metrics, request_notes
 
 __all__ = [
     "BucketState",
@@ -313,13 +315,16 @@ class ObjectStore:
     def _call(self, what: str, *, per_read_timeout_only: bool = False) -> Iterator[None]:
         """Bound the block in time, ask the breaker, raise StoreUnavailableError for what fails."""
         bounds = transport.read_timeout if per_read_timeout_only else transport.deadline
+        began, result = time.perf_counter(), metrics.NOT_ASKED
         try:
             with (
                 bounds(self._timeout),
                 self._breaker.call(seconds_left=transport.seconds_left()),
             ):
                 try:
+                    result = "failed"
                     yield
+                    result = "ok"
                 except (
                     ObjectUnreadableError,
                     PartsChangedError,
@@ -328,6 +333,7 @@ class ObjectStore:
                     ContentMismatchError,
                     _RefusedError,
                 ):
+                    result = "ok"
                     raise
                 except Exception as error:
                     if isinstance(error, S3Error) and is_refusal(error):
@@ -337,11 +343,16 @@ class ObjectStore:
                         "The object store did not answer as it should.", retry_after=OPEN_SECONDS
                     ) from error
         except _RefusedError as error:
+            result = "refused"
             logger.warning("store: %s: refused: %s", what, reason(error.__cause__) or error)
             raise StoreUnavailableError("The object store refused the call.") from error
         except StoreUnavailableError as error:
             logger.warning("store: %s: %s", what, reason(error.__cause__) or error.detail)
             raise
+        finally:
+            seconds = time.perf_counter() - began
+            request_notes.add_store(seconds)
+            metrics.store_call_ended(operation=what, result=result, seconds=seconds)
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:

@@ -1,26 +1,51 @@
-"""Log lines: one form for all of them, with the request's id and without secrets."""
+"""Log lines, as JSON or as text: one line for each request, and no secret in any line.
+
+In JSON each record is one line, its traceback included. In text the lines of a traceback are
+indented, and control characters are escaped, so that nobody can forge a line.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
-from functools import cache
+import time
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from itertools import product
-from urllib.parse import quote
+from typing import Any
 
+import orjson
 from django.conf import settings
+from django.http import HttpRequest
+from django.urls import ResolverMatch
+from django.utils.functional import LazyObject
 
+from remotedrive import request_notes
 from remotedrive.http import request_id
+from remotedrive.request_notes import UNMATCHED, Notes
 
 _SECRETS = (
+    # A URL's query, whatever its names are; a signature stands there, and so may a token.
+    ("?", re.compile(r"(\?)[\w.~%+-]+=[^\s\"'<>]*")),
     ("x-amz-", re.compile(r"(?i)(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+")),
     ("bearer", re.compile(r"(?i)\b(Bearer\s+)[A-Za-z0-9_.~+/=-]+")),
+    # A JSON Web Token begins with a JSON object in base64url.
+    ("eyj", re.compile(r"()\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)+")),
+    ("://", re.compile(r"(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)")),
 )
 """What stands before each kind of secret, and what a text must contain, case folded, to have it:
 most lines have none, and looking for that costs a tenth of the pattern."""
+_ROUTE_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+_ESCAPED = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
+}
+_ESCAPED_BUT_LINES = {code: text for code, text in _ESCAPED.items() if code != ord("\n")}
+_REQUEST = (
+    "{method} {route} {status} {duration_ms} ms store={store_ms} database={database_ms}"
+    " user={user} peer={peer}"
+)
 _access = logging.getLogger("remotedrive.access")
-_LONG = re.compile(r"[A-Za-z0-9_-]{32,}")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @cache
@@ -45,7 +70,8 @@ def _secret_paths(prefixes: tuple[str, ...]) -> tuple[list[str], re.Pattern[str]
 
 
 def without_secrets(text: str) -> str:
-    """Return `text` with tokens in paths, signatures of URLs and bearer tokens starred out."""
+    """Return `text` with secrets starred out: tokens, also in paths, the queries of URLs, and
+    passwords of addresses."""
     folded = text.casefold()
     pieces, paths = _secret_paths(tuple(settings.SECRET_PATHS))
     if any(piece in folded for piece in pieces):
@@ -56,35 +82,167 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def shown_path(path: str) -> str:
-    """Return a request's decoded path as the log shows it: quoted, so that it has no line breaks.
+@cache
+def _route(pattern: str) -> str:
+    return "/" + _ROUTE_PARAMETER.sub(r"{\1}", pattern)
 
-    What is as long as a token is starred out wherever it stands, except UUIDs: a token in a
-    mistyped link is as good as in a right one.
+
+def route_of(match: ResolverMatch | None) -> str:
+    """Return the pattern of a URL as it stands in logs and metrics: `/files/{pk}`.
+
+    Of the admin, which has many, it is `/admin/`.
     """
-    return _LONG.sub(_starred_unless_uuid, quote(path))
+    if match is None or match.route is None:
+        return UNMATCHED
+    return "/admin/" if match.route.startswith("admin/") else _route(match.route)
 
 
-def _starred_unless_uuid(found: re.Match[str]) -> str:
-    return found[0] if _UUID.fullmatch(found[0]) else "***"
+def note(request: HttpRequest) -> None:
+    """Note the route and the user of a request that has a response."""
+    notes = request_notes.current()
+    if request.resolver_match is None and request.path.startswith(settings.STATIC_URL):
+        notes.route = settings.STATIC_URL
+    else:
+        notes.route = route_of(request.resolver_match)
+    # A page's user is lazy: it is asked for here only where it is known already.
+    user = getattr(request, "_cached_user", None) or request.__dict__.get("user")
+    if user is not None and not isinstance(user, LazyObject) and user.is_authenticated:
+        notes.user_id = str(user.pk)
 
 
-class Formatter(logging.Formatter):
-    """Formats a record, its traceback included, adds the request's id and stars out secrets."""
+class RouteForPath(logging.Filter):
+    """Puts the route in the place of the path, where Django's own lines name a request's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = getattr(record, "request", None)
+        path = getattr(request, "path", None)
+        if path is not None and isinstance(record.args, tuple):
+            route = route_of(getattr(request, "resolver_match", None))
+            record.args = tuple(route if each == path else each for each in record.args)
+        return True
+
+
+class WithoutUnavailable(logging.Filter):
+    """Drops what Django says of responses with status 503: the line of the request has it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != 503
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record for people: time, level, logger, request id, message; then a traceback."""
+
+    default_msec_format = "%s.%03d"
 
     def format(self, record: logging.LogRecord) -> str:
-        record.request_id = request_id.current() or "-"
-        return without_secrets(super().format(record))
-
-
-def write_access(method: str, path: str, status: int, milliseconds: float) -> None:
-    """Write the line of the access log for a request of this decoded path.
-
-    Makes the record itself: `Logger.info` would look up the calling line, which nobody shows.
-    """
-    if _access.isEnabledFor(logging.INFO):
-        values = (method, shown_path(path)[:500], status, milliseconds)
-        record = _access.makeRecord(
-            _access.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", values, None
+        request = getattr(record, "of_request", None)
+        if request is None:
+            message = without_secrets(record.getMessage())
+        else:
+            message = _REQUEST.format_map(request)
+        if not message.isprintable():
+            message = message.translate(_ESCAPED)
+        line = (
+            f"{self.formatTime(record)} {record.levelname} {record.name}"
+            f" [{_id_of(record) or '-'}] {message}"
         )
-        _access.handle(record)
+        traceback = _traceback(self, record)
+        if traceback:
+            shown = without_secrets(traceback).translate(_ESCAPED_BUT_LINES)
+            line += "\n    " + shown.replace("\n", "\n    ")
+        return line
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one JSON object in one line; `docx/operations.md` has its members."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": _utc(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "request_id": _id_of(record),
+        }
+        request = getattr(record, "of_request", None)
+        if request is not None:
+            line.update(request)
+        else:
+            line["message"] = _clean(record.getMessage())
+            if record.exc_info and record.exc_info[1] is not None:
+                line["causes"] = [
+                    _clean(f"{type(each).__name__}: {each}") for each in _chain(record.exc_info[1])
+                ]
+            traceback = _traceback(self, record)
+            if traceback:
+                line["traceback"] = _clean(traceback)
+        return orjson.dumps(line).decode()
+
+
+def _id_of(record: logging.LogRecord) -> str | None:
+    found: str | None = getattr(record, "request_id", None)
+    return found or request_id.current()
+
+
+def _utc(seconds: float) -> str:
+    whole, milliseconds = divmod(int(seconds * 1000), 1000)
+    return f"{_second(whole)}.{milliseconds:03}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    """Return a time as RFC 3339 has it; the lines of one second share it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _clean(text: str) -> str:
+    """Return `text` without secrets, and without surrogates, which no JSON has."""
+    return without_secrets(text).encode(errors="backslashreplace").decode()
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = [formatter.formatException(record.exc_info)] if record.exc_info else []
+    if record.stack_info:
+        parts.append(record.stack_info)
+    return "\n".join(parts)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception, what caused it or what was handled when it came, and so on."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+
+
+def write_request(
+    notes: Notes, *, method: str, status: int, seconds: float, peer: str | None, wait: bool
+) -> None:
+    """Log the line of a request that was answered, or whose client left (499).
+
+    With `wait` it may stay in memory until `flush()`. Makes the record itself: `Logger.info` would
+    look up the calling line, which nobody shows.
+    """
+    if not _access.isEnabledFor(logging.INFO):
+        return
+    record = logging.LogRecord(_access.name, logging.INFO, "", 0, "a request", None, None)
+    record.request_id = request_id.current()
+    record.may_wait = wait
+    record.of_request = {
+        "method": method,
+        "route": notes.route,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+        "store_ms": round(sum(notes.store_waits, 0.0) * 1000, 1),
+        "database_ms": round(notes.database_seconds * 1000, 1),
+        "user": notes.user_id,
+        "peer": peer,
+    }
+    _access.handle(record)
+
+
+def flush() -> None:
+    """Write what waits to be written."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()

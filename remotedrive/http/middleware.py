@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from remotedrive.http import problems, request_id
+from remotedrive import request_notes
+from remotedrive.http import logs, problems, request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-def begin_request_id(get_response: GetResponse) -> GetResponse:
-    """Give the request its id under `runserver`, which has no ASGI layer to do so."""
+def begin_request(get_response: GetResponse) -> GetResponse:
+    """Give the request its id and its line in the log under `runserver`, which has no ASGI layer
+    to do so."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if isinstance(request, WSGIRequest):
-            request_id.begin(request.headers.get("X-Request-ID"))
-        return get_response(request)
+        if not isinstance(request, WSGIRequest):
+            return get_response(request)
+        began = time.monotonic()
+        request_id.begin(request.headers.get("X-Request-ID"))
+        notes = request_notes.begin()
+        response = get_response(request)
+        logs.note(request)
+        logs.write_request(
+            notes,
+            method=str(request.method),
+            status=response.status_code,
+            seconds=time.monotonic() - began,
+            peer=request.META.get("REMOTE_ADDR"),
+            wait=False,
+        )
+        return response
 
     return middleware
 

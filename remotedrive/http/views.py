@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from hmac import compare_digest
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from remotedrive import metrics
 from remotedrive.http import content_policy, problems
+
+logger = logging.getLogger(__name__)
 
 
 def prefers_html(request: HttpRequest) -> bool:
@@ -76,6 +82,35 @@ def problem(request: HttpRequest, code: str) -> HttpResponse:
         page = {"title": entry.title, "detail": entry.explanation, "code": code}
         return _page(page, 200, {"Referrer-Policy": "no-referrer"})
     return JsonResponse(explained, headers={"Vary": "Accept"})
+
+
+def metrics_response(authorization: bytes | None) -> HttpResponse:
+    """Return the metrics, to whoever may see them: METRICS_TOKEN as a bearer token, if it is set.
+
+    `authorization` is the header's value. Asks neither the database nor the store.
+    """
+    token = settings.METRICS_TOKEN
+    if token is not None:
+        kind, _, given = (authorization or b"").partition(b" ")
+        if kind.lower() != b"bearer" or not compare_digest(given.strip(), token.encode()):
+            code = "not-authenticated" if authorization is None else "token-invalid"
+            return problems.response(code, "METRICS_TOKEN is needed as the bearer token.")
+    try:
+        text = metrics.text()
+    except (OSError, ValueError):
+        logger.exception("The metrics cannot be read")
+        return problems.response("unavailable", "The metrics cannot be read.")
+    return HttpResponse(
+        text, content_type=metrics.CONTENT_TYPE, headers={"Cache-Control": "no-store"}
+    )
+
+
+@csrf_exempt
+@require_safe
+def show_metrics(request: HttpRequest) -> HttpResponse:
+    """Show the metrics under `runserver`. The ASGI layer answers this path itself."""
+    authorization = request.headers.get("Authorization")
+    return metrics_response(None if authorization is None else authorization.encode())
 
 
 @csrf_exempt

@@ -13,7 +13,9 @@ import io
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from contextvars import copy_context
 from functools import partial
 from importlib import import_module
 from threading import BoundedSemaphore
@@ -24,10 +26,13 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.core.handlers.base import BaseHandler
+from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
-from django.urls import set_script_prefix
+from django.urls import ResolverMatch, set_script_prefix
 
+from remotedrive import metrics, request_notes
 from remotedrive.http import cors, logs, problems, request_id, security_headers
+from remotedrive.http.views import metrics_response
 from remotedrive.serving import protocol
 from remotedrive.serving.responses import Exchange, Headers, Response, convert
 from remotedrive.serving.thread_pool import Job, ThreadPool
@@ -49,8 +54,12 @@ BODY_SECONDS = 10.0
 LINGER_SECONDS = 5.0
 """Seconds for which the rest of a refused body is read and dropped: a connection that is closed
 with unread bytes is reset, and the client may lose the response that says why (RFC 9112 §9.6)."""
+SAMPLE_SECONDS = 1.0
+"""Seconds between two looks at how many threads are busy and how many requests wait."""
+LOG_SECONDS = 0.1
+"""Seconds for which the line of a request may wait to be written with others."""
 CLIENT_GONE = 499
-"""Status in the access log of a request whose client left before a thread took it."""
+"""Status in the log of a request whose client left before a thread took it."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +81,12 @@ class Handler(BaseHandler):
         # Imports the views now, which the first request would have to wait for.
         import_module(settings.ROOT_URLCONF)
 
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Note the route at once: a request may end before it has a response."""
+        match: ResolverMatch = super().resolve_request(request)
+        request_notes.current().route = logs.route_of(match)
+        return match
+
     def respond(self, scope: Scope, body: bytes) -> HttpResponseBase:
         """Return the response to a request; the caller must close it, which ends the request."""
         set_script_prefix(get_script_prefix(scope))
@@ -85,6 +100,7 @@ class Handler(BaseHandler):
             response = _problem(scope, "malformed-request", "The Content-Type cannot be read.")
         else:
             response = self.get_response(request)
+            logs.note(request)
         response._handler_class = type(self)  # type: ignore[attr-defined]
         return response
 
@@ -155,12 +171,15 @@ class Application:
         self._large_bodies_free = BoundedSemaphore(MOST_LARGE_BODIES)
         self._answer_seconds = answer_seconds
         self._body_seconds = body_seconds
+        self._has_lines = False
+        """Whether lines of the log wait to be written."""
+        self._metrics_thread = ThreadPoolExecutor(1, "metrics")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await self._lifespan(receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1000})
@@ -172,6 +191,10 @@ class Application:
             body = b"" if scope["method"] == "HEAD" else _HEALTH
             await sender.send(Response(200, _HEALTH_HEADERS, body))
             return
+        if scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD"):
+            await sender.send(await self._metrics(scope))
+            return
+        notes = request_notes.begin()
         try:
             await self._respond(scope, receive, sender)
         except ClientGoneError:
@@ -184,8 +207,48 @@ class Application:
         except Exception:
             logger.exception("The request failed outside of Django")
             await sender.problem("internal-error")
-        milliseconds = (time.monotonic() - began) * 1000
-        logs.write_access(scope["method"], scope["path"], sender.status, milliseconds)
+        method, status, seconds = scope["method"], sender.status, time.monotonic() - began
+        metrics.request_ended(route=notes.route, method=method, status=status, seconds=seconds)
+        peer = scope.get("client")
+        logs.write_request(
+            notes, method=method, status=status, seconds=seconds, peer=peer and peer[0], wait=True
+        )
+        if not self._has_lines:
+            self._has_lines = True
+            asyncio.get_running_loop().call_later(LOG_SECONDS, self._write_lines)
+
+    def _write_lines(self) -> None:
+        self._has_lines = False
+        logs.flush()
+
+    async def _metrics(self, scope: Scope) -> Response:
+        """Return the response with the metrics, made by a thread that no request waits for."""
+        authorization = _header(scope, b"authorization")
+        made = await asyncio.get_running_loop().run_in_executor(
+            self._metrics_thread, copy_context().run, metrics_response, authorization
+        )
+        return convert(scope["method"], made)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        protocol.note_signals()
+        metrics.WORKERS.set(1)
+        metrics.WORKER_STARTS.inc()
+        metrics.THREADS.set(self._pool.size)
+        sampling = asyncio.create_task(self._sample())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        sampling.cancel()
+        logs.flush()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _sample(self) -> None:
+        """Note how much there is to do, now and then: at each request it would cost more."""
+        while True:
+            busy, waiting = self._pool.load()
+            metrics.THREADS_BUSY.set(busy)
+            metrics.REQUESTS_WAITING.set(waiting)
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     async def _respond(self, scope: Scope, receive: Receive, sender: _Sender) -> None:
         with ExitStack() as held:
@@ -282,14 +345,6 @@ _HEALTH_HEADERS: Headers = [
     (b"content-length", b"%d" % len(_HEALTH)),
     (b"cache-control", b"no-store"),
 ]
-
-
-async def _lifespan(receive: Receive, send: Send) -> None:
-    await receive()
-    protocol.note_signals()
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await send({"type": "lifespan.shutdown.complete"})
 
 
 def _stays() -> bool:

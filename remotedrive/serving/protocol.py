@@ -25,6 +25,7 @@ from typing import Any
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from remotedrive import metrics
 from remotedrive.http import problems, request_id, security_headers
 from remotedrive.serving.responses import convert
 
@@ -286,6 +287,7 @@ class Protocol(HttpToolsProtocol):
         # Without CORS headers: the Origin of a head that is refused may not have been read.
         identifier = request_id.begin(None)
         response = convert("GET", problems.response(code, detail))
+        metrics.CONNECTIONS_REFUSED.labels(code).inc()
         # The connection's own scheme: what a proxy says of the client's may not have been read.
         headers = security_headers.add_missing(response.headers, self.scheme or "http")
         headers += [(b"connection", b"close"), (b"x-request-id", identifier.encode())]

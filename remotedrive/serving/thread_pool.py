@@ -25,6 +25,7 @@ from typing import Any
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from remotedrive import request_notes
 from remotedrive.database.postgresql.base import DatabaseWrapper
 from remotedrive.waiting import has_place, others_run
 
@@ -59,8 +60,12 @@ class _Thread:
         """Run a statement of Django's; while the database works, another job may run."""
         if self.given_up:
             raise OperationalError("the time of this request is over")
-        with others_run():
-            return execute(*arguments)
+        began = time.perf_counter()
+        try:
+            with others_run():
+                return execute(*arguments)
+        finally:
+            request_notes.add_database(time.perf_counter() - began)
 
     def leave(self) -> None:
         with self._pool.lock:
@@ -80,7 +85,7 @@ class ThreadPool:
     """
 
     def __init__(self, threads: int, most_waiting: int, running: int = RUNNING) -> None:
-        self._size = threads
+        self.size = threads
         self._most_waiting = most_waiting
         self._places = min(running, threads)
         """Those that are free; below 0 where some threads ran again that had waited."""
@@ -123,6 +128,11 @@ class ThreadPool:
                     self.free_place(thread)
                     self.begin_next()
 
+    def load(self) -> tuple[int, int]:
+        """Return how many jobs were begun and have not ended, and how many wait."""
+        with self.lock:
+            return len(self._running), len(self._waiting)
+
     def break_database_wait(self, job: Job) -> bool:
         """Break the database connections of the thread that runs `job`; False when none does.
 
@@ -146,7 +156,7 @@ class ThreadPool:
             return
         if self._idle:
             thread = self._idle.pop()
-        elif self._started < self._size:
+        elif self._started < self.size:
             thread = _Thread(self)
             name = f"request-{self._started + 1}"
             new = threading.Thread(target=self._work, args=[thread], name=name, daemon=True)

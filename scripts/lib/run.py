@@ -125,7 +125,8 @@ def _serve(
     settings: dict[str, str],
     data: Path,
 ) -> int:
-    environment = os.environ | settings | {"DATA_DIR": str(data)}
+    # People read these lines.
+    environment = {"LOG_FORMAT": "text"} | os.environ | settings | {"DATA_DIR": str(data)}
     here = f"http://127.0.0.1:{options.port}"
     token, sign_in = _start(processes, options, own_store, environment, data)
     if not options.with_smoke:

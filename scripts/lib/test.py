@@ -218,7 +218,8 @@ def _full(
         started = servers.start(processes, Path(folder))
         try:
             again = ["-m", "not once", *arguments]
-            status = _pytest(processes, again, dict(environment) | started)
+            # The first run's servers log as text: each form is searched for secrets.
+            status = _pytest(processes, again, {"LOG_FORMAT": "json", **environment, **started})
             # The named files may have only tests marked `once`.
             return 0 if arguments and status == NO_TESTS else status
         finally:

@@ -18,7 +18,7 @@ from tests.support.client import Answer, Client, assert_problem
 from tests.support.routes import routes
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
-PUBLIC = ["/healthz", "/readyz", "/problems/invalid", "/schema", "/docs"]
+PUBLIC = ["/healthz", "/readyz", "/metrics", "/problems/invalid", "/schema", "/docs"]
 WORDS = {"id": ID, "number": "1", "token": "token", "code": "invalid"}
 PATHS = sorted({path.format(**WORDS) for path in schema.document()["paths"]} - set(PUBLIC))
 REDIRECTED = "/s/token/"

@@ -24,7 +24,7 @@ from tests.support.routes import routes
 from tests.support.schema import DOCUMENT_FILE
 
 COMMAND = ".venv/bin/python manage.py openapi --settings=tests.settings > docx/openapi.yaml"
-NOT_DESCRIBED = {"docs", "admin", "", "sign-in", "sign-out", "token"}
+NOT_DESCRIBED = {"docs", "metrics", "admin", "", "sign-in", "sign-out", "token"}
 """The first segments of the paths that have pages for people only."""
 
 

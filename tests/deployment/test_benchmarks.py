@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import client_puts
-from benchmarks.contenders import SERVICE, TWO_WORKERS
+from benchmarks.comparison import OBSERVATION
+from benchmarks.contenders import OBSERVED, SERVICE, TWO_WORKERS, UNOBSERVED
 from benchmarks.listings import QUERIES
 from benchmarks.operations import COMPARED
 from tests.support.own_servers import available
@@ -61,6 +62,7 @@ def test_a_short_run_prints_every_row_and_ends_all_that_it_started(tmp_path: Pat
     assert names == {
         **{operation: list(contenders) for operation, contenders in COMPARED.items()},
         "init-upload, more workers": [SERVICE, TWO_WORKERS],
+        OBSERVATION: [OBSERVED, UNOBSERVED],
         "the server layer alone, /problems/invalid": [SERVICE],
         "batches": ["init-upload", "commit"],
         "a whole upload": ["4 KiB", "64 MiB"],

@@ -35,6 +35,7 @@ PRODUCTION = {
     "PUBLIC_URL": "https://drive.example",
     "TRUSTED_PROXIES": "127.0.0.1",
     "HSTS_SECONDS": "",
+    "METRICS_TOKEN": "c4b8e6509d31f7a2" * 2,
     "DATABASE_URL": "postgresql://drive:4b8e650f7a2c9d31@127.0.0.1:1/drive",
     "MINIO_PUBLIC_ENDPOINT": "https://store.example",
     "MINIO_UPLOAD_ACCESS_KEY": "narrow",
@@ -64,8 +65,8 @@ def codes(
         found = checks.run_checks(tags=[checks.Tags.security], include_deployment_checks=True)
         assert all(message.hint for message in found if str(message.id).startswith("files"))
         shown = "".join(map(str, found))
-        secrets = [loaded[name] for name in ("SECRET_KEY", "JWT_SECRET") if loaded[name]]
-        assert not any(secret in shown for secret in secrets)
+        names = ("SECRET_KEY", "JWT_SECRET", "METRICS_TOKEN")
+        assert not any(loaded[name] in shown for name in names if loaded[name])
         return sorted(
             str(message.id)
             for message in found
@@ -170,6 +171,8 @@ def test_a_right_deployment_gets_no_warning(codes: Codes) -> None:
             ["files.W021"],
             id="any audience",
         ),
+        pytest.param({"METRICS_TOKEN": ""}, ["files.W050"], id="public metrics"),
+        pytest.param({"METRICS_TOKEN": "ab" * 16}, ["files.W002"], id="a weak metrics token"),
         pytest.param({"DATABASE_URL": ""}, ["files.W009"], id="SQLite"),
         pytest.param({"ALLOWED_HOSTS": "*"}, ["files.W010"], id="any host"),
         pytest.param({"ALLOWED_HOSTS": "localhost"}, ["files.W011"], id="another host"),

@@ -236,12 +236,13 @@ def test_a_malformed_request_id_is_replaced(client: httpx.Client, offered: str) 
 def test_the_access_log_has_no_query_no_share_token_and_no_line_break(
     server: Server, client: httpx.Client
 ) -> None:
+    before = server.log().count("GET unmatched 404")
     client.get("/s/Tok3nTok3n/x?password=pa55word")
     client.get("/%73/Tok3nTok3n")
     client.get("/a%0AINFO%20forged", headers={"X-Request-ID": "last-of-them"})
     wait_for(lambda: "[last-of-them] GET" in server.log())
     log = server.log()
-    assert "GET /s/***/x 404" in log
+    assert log.count("GET unmatched 404") == before + 3
     assert "Tok3n" not in log
     assert "pa55word" not in log
     assert "\nINFO forged" not in log
@@ -302,6 +303,8 @@ def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(
     with server.hang("a") as first, server.hang("b") as second:
         leaving = [server.send(f"GET /hang/left{number} HTTP/1.1") for number in range(4)]
         wait_for(lambda: client.get("/echo").status_code == 503)
+        load = "remotedrive_threads_busy 2.0", "remotedrive_requests_waiting 4.0"
+        wait_for(lambda: all(each in client.get("/metrics").text for each in load))
         for connection in leaving:
             connection.close()
         wait_for(lambda: server.log().count(" 499 ") == 4)
@@ -316,7 +319,7 @@ def test_a_client_that_leaves_frees_its_place_and_its_request_is_not_run(
 def test_a_request_whose_client_left_while_it_ran_is_run_to_its_end(server: Server) -> None:
     server.hang("gone").close()
     server.release("gone")
-    wait_for(lambda: "GET /hang/gone 200" in server.log())
+    wait_for(lambda: "GET /hang/{name} 200" in server.log())
 
 
 def test_requests_that_hang_leave_the_other_threads_to_others(tmp_path: Path) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import re
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.urls import resolve
+from django.utils.log import log_response
 
 from remotedrive.http import request_id
-from remotedrive.http.logs import Formatter, without_secrets
+from remotedrive.http.logs import JsonFormatter, RouteForPath, TextFormatter, without_secrets
+from tests.support import log_secrets
 from tests.support.client import Client
 from tests.support.process import wait_for
 from tests.support.server import Server, running
@@ -25,6 +32,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.s-_ig"
 SHARE = "T0ken~with.all-of_them"
 LIVING = "Zk3_vN-8qLxW2yTtB5mCr7JdHf0aGsPe"
 """A share's token as they are made: 32 characters of base64url."""
+_UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
@@ -33,7 +41,7 @@ def lines() -> Iterator[io.StringIO]:
     """Everything that is logged from here on, as the service's own handler would write it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(Formatter("%(levelname)s %(name)s [%(request_id)s] %(message)s"))
+    handler.setFormatter(TextFormatter())
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -67,6 +75,10 @@ def lines() -> Iterator[io.StringIO]:
         ("http://s3/b/k?x-amz-date=x&x-amz-signature=abcdef0123", "abcdef0123"),
         ("http://s3/b/k?X-Amz-Credential=AKIAKEY%2F20260131%2Fus", "AKIAKEY"),
         ("'http://s3/b/k?X-Amz-Security-Token=abcdef0123'", "abcdef0123"),
+        ("GET /files?cursor=abcdef0123&page_size=1", "abcdef0123"),
+        (f"the token '{TOKEN}' was refused", TOKEN),
+        ("cannot reach redis://:pa55word@cache:6379/0", "pa55word"),
+        ("postgresql://drive:pa55:word@db/drive", "pa55:word"),
     ],
 )
 def test_secrets_are_starred_out(text: str, secret: str) -> None:
@@ -111,8 +123,8 @@ def test_a_line_carries_the_id_of_its_request_or_a_dash(lines: io.StringIO) -> N
     finally:
         request_id._current.reset(token)
     outside, inside = lines.getvalue().splitlines()
-    assert outside == "WARNING tests [-] outside"
-    assert inside == "WARNING tests [an-id-of-the-client] inside"
+    assert outside.endswith(" WARNING tests [-] outside")
+    assert inside.endswith(" WARNING tests [an-id-of-the-client] inside")
 
 
 @pytest.mark.parametrize(
@@ -130,8 +142,8 @@ def test_the_service_writes_its_lines_with_this_formatter() -> None:
     logging_settings: Any = settings.LOGGING
     handler = logging_settings["handlers"]["stderr"]
     formatter = logging_settings["formatters"][handler["formatter"]]
-    assert formatter["()"] == "remotedrive.http.logs.Formatter"
-    assert "%(request_id)s" in formatter["fmt"]
+    names = {"json": "JsonFormatter", "text": "TextFormatter"}
+    assert formatter == {"()": f"remotedrive.http.logs.{names[settings.LOG_FORMAT]}"}
     assert logging_settings["root"]["handlers"] == ["stderr"]
 
 
@@ -166,9 +178,65 @@ def test_a_whole_upload_a_share_and_a_fault_leave_no_secret_in_the_log(
     assert not [secret for secret in secrets if secret in written]
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("service"), THREADS="2") as server:
+@pytest.fixture
+def raised() -> logging.LogRecord:
+    """A record of an error that another one caused, both with lines of their own."""
+    try:
+        try:
+            raise KeyError("first\nINFO forged \x1b[31m\u2028")
+        except KeyError as error:
+            raise ValueError(f"/s/{LIVING}\nsecond \udcff") from error
+    except ValueError:
+        return logging.LogRecord(
+            "tests", logging.ERROR, __file__, 1, "a %s", ("b\nc\x1b \udcff",), sys.exc_info()
+        )
+
+
+def test_an_error_with_its_causes_is_one_line_of_json(raised: logging.LogRecord) -> None:
+    line = JsonFormatter().format(raised)
+    assert len(line.splitlines()) == 1
+    said = json.loads(line)
+    assert said.keys() == {
+        *("time", "level", "logger", "request_id", "message", "causes", "traceback"),
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["time"])
+    assert said["message"] == "a b\nc\x1b \\udcff"
+    assert said["causes"] == [
+        "ValueError: /s/***\nsecond \\udcff",
+        "KeyError: 'first\\nINFO forged \\x1b[31m\\u2028'",
+    ]
+    assert "Traceback" in said["traceback"]
+    assert LIVING not in line
+
+
+def test_no_line_of_text_is_forged_by_what_it_says(raised: logging.LogRecord) -> None:
+    first, *others = TextFormatter().format(raised).split("\n")
+    assert " ERROR tests [" in first
+    assert first.endswith("] a b\\x0ac\\x1b \udcff")
+    assert all(line.startswith("    ") for line in others)
+    text = "\n".join([first, *others])
+    assert text.splitlines() == [first, *others]
+    assert "\x1b" not in text
+    assert LIVING not in text
+
+
+def test_what_django_says_of_a_request_names_its_route(lines: io.StringIO) -> None:
+    request = RequestFactory().get(f"/files/{ID}?secret=1")
+    request.resolver_match = resolve(f"/files/{ID}")
+    (handler,) = logging.getLogger().handlers[-1:]
+    handler.addFilter(RouteForPath())
+    log_response("%s: %s", "Oops", request.path, request=request, response=HttpResponse(status=500))
+    assert " ERROR django.request [" in lines.getvalue()
+    assert lines.getvalue().endswith("] Oops: /files/{pk}\n")
+
+
+@pytest.fixture(scope="module", params=["text", "json"])
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with running(
+        tmp_path_factory.mktemp("service"), THREADS="2", LOG_FORMAT=request.param
+    ) as server:
         yield server
 
 
@@ -178,45 +246,119 @@ def written_for(service: Server, path: str, host: str = "127.0.0.1") -> str:
     with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 ")
-        wait_for(lambda: " ms\n" in service.log()[before:])
+        wait_for(lambda: "remotedrive.access" in service.log()[before:])
+        wait_for(lambda: service.log().endswith("\n"))
     return service.log()[before:]
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    "before",
-    [
+def test_no_spelling_of_a_link_puts_its_token_into_the_log(service: Server) -> None:
+    before = [
         *("/s/", "/s//", "/s/./", "/s/../", "/s/x/", "/S/", "//s/", "/./s/", "/%73/", "/x/s/"),
         *("/s%2f", "/s/%2f", "/s/%252f", "/s%252f", "/s%5C", "/s\\", "/s%00/", "/s/%00"),
         *("/s%20/", "/%20s/", "/s./", "/s;a/", "/s,/", "/s%0a/", "/s%C3%9F/", "/share/", "/"),
         "/" + "a/" * 240,
-    ],
-)
-def test_no_spelling_of_a_link_puts_its_token_into_the_access_log(
-    service: Server, before: str
-) -> None:
-    for after in ("", "/", "/download", ".", "%20x"):
-        written = written_for(service, f"{before}{LIVING}{after}")
-        assert "remotedrive.access" in written
-        assert LIVING[:16] not in written
+    ]
+    for spelling in before:
+        for after in ("", "/", "/download", ".", "%20x", f"?{LIVING}", f"?token={LIVING}"):
+            assert LIVING[:16] not in written_for(service, f"{spelling}{LIVING}{after}")
 
 
 @pytest.mark.once
 @pytest.mark.parametrize(
-    ("path", "shown"),
+    ("path", "route"),
     [
-        (f"/files/{ID}/versions/3", f"/files/{ID}/versions/3"),
-        (f"/s/{LIVING}", "/s/***"),
-        (f"/s/{LIVING}/download", "/s/***/download"),
-        ("/admin/files/auditevent/", "/admin/files/auditevent/"),
+        (f"/files/{ID}/versions/3", "/files/{pk}/versions/{number}"),
+        (f"/s/{LIVING}", "/s/{token}"),
+        (f"/s/{LIVING}/download", "/s/{token}/download"),
+        ("/admin/files/auditevent/", "/admin/"),
+        ("/static/nothing", "/static/"),
+        ("/nothing", "unmatched"),
     ],
 )
-def test_the_access_log_says_what_was_asked_for(service: Server, path: str, shown: str) -> None:
-    assert f" GET {shown} " in written_for(service, path)
+def test_the_line_of_a_request_says_what_was_asked_for_and_by_whom(
+    service: Server, path: str, route: str
+) -> None:
+    written = written_for(service, path)
+    if service.environment["LOG_FORMAT"] == "text":
+        assert f" GET {route} " in written
+        assert written.endswith(" peer=127.0.0.1\n")
+        return
+    said = json.loads(written)
+    assert list(said) == [
+        *("time", "level", "logger", "request_id", "method", "route", "status"),
+        *("duration_ms", "store_ms", "database_ms", "user", "peer"),
+    ]
+    assert (said["method"], said["route"], said["peer"]) == ("GET", route, "127.0.0.1")
+    assert said["user"] is None
+
+
+def test_the_line_of_a_request_has_its_user_and_what_it_waited_for(
+    store: object, service: Server
+) -> None:
+    owner = service.client("owner")
+    owner.upload(b"some")
+    wait_for(lambda: "/files/commit" in service.log())
+    if service.environment["LOG_FORMAT"] == "text":
+        (line,) = [each for each in service.log().splitlines() if "/files/commit" in each]
+        found = re.search(r" 201 ([\d.]+) ms store=([\d.]+) database=([\d.]+)", line)
+        assert found
+        total, in_store, in_database = map(float, found.groups())
+        assert re.search(rf" user={_UUID} ", line)
+    else:
+        lines = map(json.loads, service.log().splitlines())
+        (said,) = [each for each in lines if each.get("route") == "/files/commit"]
+        assert said["status"] == 201
+        assert re.fullmatch(_UUID, said["user"])
+        total, in_store, in_database = (
+            said[name] for name in ("duration_ms", "store_ms", "database_ms")
+        )
+    assert in_store > 0
+    assert in_database > 0
+    assert in_store + in_database < total
 
 
 @pytest.mark.once
 def test_wrong_hosts_leave_one_line_each_in_the_form_of_all_others(service: Server) -> None:
     written = "".join(written_for(service, "/files", f"wrong-{n}.example") for n in range(50))
-    line = r"\d{4}-\d\d-\d\d [\d:,]{12} INFO remotedrive\.access \[\w+\] GET /files 400 [\d.]+ ms\n"
-    assert re.fullmatch(rf"(?:{line}){{50}}", written)
+    assert len(written.splitlines()) == 50
+    assert written.count("unmatched") == 50
+    assert "wrong-" not in written
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_runserver_writes_the_same_lines_and_no_path(tmp_path: Path, log_format: str) -> None:
+    server = Server(tmp_path, DEBUG="true", LOG_FORMAT=log_format)
+    try:
+        server.start("manage.py", "runserver", "--noreload", str(server.port))
+        server.http.get(f"/s/{LIVING}/download?x={LIVING}")
+        wait_for(lambda: "/s/{token}/download" in server.log())
+        assert LIVING not in server.log()
+        assert "HTTP/1.1" not in server.log()
+    finally:
+        server.close()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"GET /x Bearer {TOKEN}",
+        f"token {TOKEN}",
+        f"http://s3/k?X-Amz-Signature={'ab' * 32}",
+        "GET /files?cursor=1",
+        f"GET /s/{LIVING}",
+        f"the key {'k' * 40}",
+        "the password Secret-4-you",
+        "the password Secret%264",
+    ],
+)
+def test_the_check_that_every_servers_log_goes_through_finds_secrets(written: str) -> None:
+    environment = {"MINIO_SECRET_KEY": "k" * 40, "DATABASE_URL": "postgresql://u:Secret-4-you@h/d"}
+    log_secrets.assert_none("GET /files/{pk} 200 1.5 ms\n", environment)
+    environment["CACHE_URL"] = "redis://:Secret%264@h/0"
+    with pytest.raises(AssertionError, match="the log has") as found:
+        log_secrets.assert_none(f"first\n{written}\nlast\n", environment)
+    secrets = (TOKEN, "ab" * 32, LIVING, "k" * 40, "Secret-4-you", "Secret%264")
+    assert not any(secret in str(found.value) for secret in secrets)

@@ -37,7 +37,7 @@ def test_it_serves_this_machine_with_as_many_workers_as_the_environment_says(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     run(monkeypatch)
-    config = uvicorn.Config(**started, log_config=None)
+    config = uvicorn.Config(**started | {"log_config": None})
     assert (config.host, config.port, config.workers) == ("127.0.0.1", 8000, workers)
     assert started.items() >= command.UVICORN.items()
 
@@ -47,7 +47,7 @@ def test_arguments_come_before_the_environment(
 ) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
     run(monkeypatch, "--workers", "2", "--host", "0.0.0.0", "--port", "81")
-    config = uvicorn.Config(**started, log_config=None)
+    config = uvicorn.Config(**started | {"log_config": None})
     assert (config.host, config.port, config.workers) == ("0.0.0.0", 81, 2)
 
 

@@ -23,6 +23,8 @@ SECRET_KEY = "for tests, of no use elsewhere, long enough"
 ALLOWED_HOSTS = ["127.0.0.1"]
 ROOT_URLCONF = "tests.support.asgi_project"
 SECRET_PATHS = ["/s/"]
+STATIC_URL = "static/"
+METRICS_TOKEN = None
 USE_TZ = True
 THREADS = int(os.environ.get("THREADS", "2"))
 CONNECTIONS_MAX = int(os.environ.get("CONNECTIONS_MAX", "1000"))
@@ -42,11 +44,12 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "remotedrive.http.logs.Formatter",
-            "fmt": "%(levelname)s %(name)s [%(request_id)s] %(message)s",
+            "()": "remotedrive.http.logs.TextFormatter",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "stderr": {"class": "remotedrive.http.log_setup.LineHandler", "formatter": "line"}
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "uvicorn": {"handlers": [], "propagate": True},

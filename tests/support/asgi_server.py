@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support import log_secrets
 from tests.support.ports import free_port
 from tests.support.process import Process, wait_for
 
@@ -106,6 +107,7 @@ def running(folder: Path, **environment: str) -> Iterator[Server]:
     finally:
         server.client.close()
         process.end()
+        log_secrets.assert_none(server.log())
 
 
 def _answers(server: Server) -> bool:

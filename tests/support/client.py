@@ -16,7 +16,7 @@ from django.test.client import ClientHandler
 from files.models import User
 from files.services.tokens import mint
 from remotedrive.http import problems
-from tests.support import schema
+from tests.support import log_secrets, schema
 
 _NO_TLS = False
 """The stores of the tests speak plain HTTP, and to load all certificates takes 35 ms a call."""
@@ -140,7 +140,9 @@ class Client:
             method, path, data, content_type=content_type, headers=sent, REMOTE_ADDR=peer
         )
         content = b"".join(response) if response.streaming else response.content
-        return answered(method, path, body, response.status_code, response.headers, content)
+        answer = answered(method, path, body, response.status_code, response.headers, content)
+        log_secrets.remember_exchange(sent, body, answer.json)
+        return answer
 
     def get(self, path: str, **options: Any) -> Answer:
         return self.call("GET", path, **options)

@@ -25,6 +25,7 @@ import httpx
 import psycopg
 
 from files.services.tokens import mint
+from tests.support import log_secrets
 from tests.support.client import Answer, Client, answered
 from tests.support.ports import free_port
 from tests.support.process import ROOT, Process
@@ -61,7 +62,9 @@ class RemoteClient(Client):
             sent.setdefault("Authorization", f"Bearer {self.token}")
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         answer = self._http.request(method, path, content=data, headers=sent)
-        return answered(method, path, body, answer.status_code, answer.headers, answer.content)
+        shown = answered(method, path, body, answer.status_code, answer.headers, answer.content)
+        log_secrets.remember_exchange(sent, body, shown.json)
+        return shown
 
 
 class Server:
@@ -133,13 +136,15 @@ class Server:
         return [child for child in self.process.children() if _is_worker(child)]
 
     def close(self) -> None:
-        """End the process if there is one, and drop the database."""
+        """End the process if there is one, and drop the database; its log must have no secret."""
         if self.process is not None:
             self.process.end()
             self.process = None
         self.http.close()
         if self._database is not None:
             self._database.drop()
+        if self.log_file.exists():
+            log_secrets.assert_none(self.log(), self.environment)
 
     def log(self) -> str:
         """Return what all processes so far wrote to standard output and error."""
@@ -231,6 +236,7 @@ def _manage(environment: Mapping[str, str], *arguments: str) -> str:
         check=False,
         timeout=120,
     )
+    log_secrets.assert_none(done.stderr, environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

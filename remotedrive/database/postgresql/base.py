@@ -13,6 +13,8 @@ have locks and settings of the session, as a migration's does, and what meets it
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +26,7 @@ from psycopg.abc import Buffer
 from psycopg.pq import ConnStatus
 from psycopg.types.datetime import TimestamptzLoader
 
+from remotedrive import request_notes
 from remotedrive.waiting import others_run
 
 IDLE_SECONDS = 5.0
@@ -49,13 +52,24 @@ class _TimeLoader(TimestamptzLoader):
             return super().load(data)
 
 
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Let another request run while the block waits for the server, and note how long."""
+    began = time.perf_counter()
+    try:
+        with others_run():
+            yield
+    finally:
+        request_notes.add_database(time.perf_counter() - began)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     reconnects = False
     """Whether a connection that died outside of a transaction is replaced without an error."""
     _used_at = 0.0
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        with others_run():
+        with _waiting():
             connection = super().get_new_connection(conn_params)
         connection.adapters.register_loader("timestamptz", _TimeLoader)
         self._used_at = time.monotonic()
@@ -75,7 +89,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
 
     def _commit(self) -> None:
-        with others_run():
+        with _waiting():
             super()._commit()  # type: ignore[misc]
 
     def make_cursor(self, cursor: Any) -> CursorWrapper:
