@@ -78,8 +78,8 @@ HOST_NOT_ALLOWED = Warning(
     id="files.W011",
 )
 COUNTED_ALONE = Warning(
-    "THROTTLE_* are set and CACHE_URL is not: each process counts its own requests, so that as many "
-    "times more pass as there are processes.",
+    "THROTTLE_* are set and CACHE_URL is not: each process counts its own requests, and all of "
+    "them together let as many times more pass.",
     hint="Set CACHE_URL to a Redis that all processes reach, like redis://:password@host:6379/0.",
     id="files.W030",
 )

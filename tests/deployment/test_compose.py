@@ -98,8 +98,7 @@ def test_each_service_waits_for_what_it_needs() -> None:
         "minio": {},
         "redis": {},
         "setup": servers,
-        "api": servers
-        | {"setup": "service_completed_successfully", "redis": "service_started"},
+        "api": servers | {"setup": "service_completed_successfully", "redis": "service_started"},
         "collector": servers | {"setup": "service_completed_successfully"},
         "tools": servers,
         "proxy": {"api": "service_healthy"},

@@ -1,0 +1,136 @@
+"""The figures on the admin's first page: what each says, to whom, and how long its bars are.
+
+Who may not view a table gets no figure of it. Subjects are shown to those who may view users, but
+those of superusers only to superusers, as in the list of users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+
+from files.models import FileVersion, Upload, User
+from files.services import usage
+from files.services.usage import Amount
+from remotedrive.sizes import written_size
+
+BAR_LENGTH = 100
+"""The longest bar, in units of its picture."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a figure: its name, what it comes to, and the length of its bar."""
+
+    label: str
+    value: str
+    length: float
+    offset: int = 0
+    """Where its column begins, in a figure of columns."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A table and its picture; `rows` is None where the database did not give them in time."""
+
+    name: str
+    title: str
+    note: str
+    rows: Sequence[Row] | None
+    in_columns: bool = False
+    width: int = field(default=BAR_LENGTH)
+
+
+def figures(request: HttpRequest) -> list[Figure]:
+    """Return the figures that whoever asks may see."""
+    sees_uploads, sees_versions = _may_view(Upload, request), _may_view(FileVersion, request)
+    found = []
+    if sees_uploads:
+        found.append(_uploads())
+    if sees_versions:
+        found += [_days(), _owners(request), _doubtful()]
+    if sees_uploads or sees_versions:
+        found.append(_waiting(sees_versions, sees_uploads))
+    return found
+
+
+def _may_view(table: type[Model], request: HttpRequest) -> bool:
+    return admin.site.get_model_admin(table).has_view_permission(request)
+
+
+def _uploads() -> Figure:
+    states = usage.uploads_by_state()
+    rows = None if states is None else _rows([(s, str(n), n) for s, n in states.items()])
+    note = "Those that ended are forgotten some time after (UPLOAD_HISTORY_DAYS)."
+    return Figure("uploads", "Uploads by state", note, rows)
+
+
+def _days() -> Figure:
+    days = usage.committed_by_day()
+    rows = None
+    if days is not None:
+        shown = [(day.isoformat(), _written(amount), amount.size) for day, amount in days.items()]
+        rows = _rows(shown)
+    note = "By days in UTC; restored and copied versions are counted, too."
+    width = usage.DAYS * 10
+    return Figure("days", "Committed, by day", note, rows, in_columns=True, width=width)
+
+
+def _owners(request: HttpRequest) -> Figure:
+    owners = usage.biggest_owners()
+    rows = None
+    if owners is not None:
+        sees_users = _may_view(User, request)
+        sees_all = isinstance(request.user, User) and request.user.is_superuser
+        named = [
+            owner.subject if sees_all or (sees_users and not owner.is_superuser) else f"no. {place}"
+            for place, owner in enumerate(owners, start=1)
+        ]
+        shown = [
+            (name, f"{written_size(owner.size)} in {owner.versions} versions", owner.size)
+            for name, owner in zip(named, owners, strict=True)
+        ]
+        rows = _rows(shown)
+    return Figure("owners", "Biggest owners", "The ten with the most bytes in the store.", rows)
+
+
+def _doubtful() -> Figure:
+    versions = usage.doubtful_versions()
+    rows = None
+    if versions is not None:
+        rows = _rows([(name, _written(each), each.number) for name, each in versions.items()])
+    note = "Declared: verify_checksums will check them. Corrupt: restore them from a backup."
+    return Figure("integrity", "Versions to be checked, or corrupt", note, rows)
+
+
+def _waiting(sees_versions: bool, sees_uploads: bool) -> Figure:
+    parts: list[tuple[str, Callable[[], Amount | None]]] = []
+    if sees_versions:
+        parts.append(("purged versions", usage.waiting_versions))
+    if sees_uploads:
+        parts.append(("ended uploads", usage.waiting_uploads))
+    amounts = [(name, amount()) for name, amount in parts]
+    rows = None
+    known = [(name, amount) for name, amount in amounts if amount is not None]
+    if len(known) == len(amounts):
+        rows = _rows([(name, _written(amount), amount.size) for name, amount in known])
+    note = "What the collector will delete; of uploads the declared bytes."
+    return Figure("waiting", "Waiting to be collected", note, rows)
+
+
+def _written(amount: Amount) -> str:
+    return f"{amount.number}, {written_size(amount.size)}"
+
+
+def _rows(shown: Sequence[tuple[str, str, int]]) -> list[Row]:
+    """Return rows of (label, value, what the bar is to be as long as)."""
+    longest: Any = max((number for _, _, number in shown), default=0) or 1
+    return [
+        Row(label, value, round(number * BAR_LENGTH / longest, 1), 10 * place)
+        for place, (label, value, number) in enumerate(shown)
+    ]

@@ -1,0 +1,204 @@
+"""What the service holds, for its operator: by user for the prompt, in figures for the admin.
+
+The database sums up; nothing here holds more than a row for each user at a time. The admin's
+figures read whole tables, so each has a time limit and is remembered for a minute.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import wraps
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import Error
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Now, TruncDate
+from django.utils import timezone
+
+from files.models import FileVersion, Integrity, Upload, User
+from files.services.quotas import WAITING_VERSIONS
+from remotedrive.database.limits import no_statement_timeout, statement_timeout
+from remotedrive.waiting import others_run
+
+ResultT = TypeVar("ResultT")
+
+DAYS = 30
+OWNERS = 10
+EXPIRED = "expired"
+"""What an upload is called that is pending in the table, and too late to be committed."""
+REMEMBERED_SECONDS = 60.0
+FIGURE_SECONDS = 1.8
+"""What one figure may take; all five of a page are then answered in time."""
+
+WAITING_UPLOADS = Q(collected_at=None) & (
+    Q(state=Upload.State.ABORTED) | Q(state=Upload.State.PENDING, commit_by__lte=Now())
+)
+"""Uploads that have ended without a commit, and whose bytes may be in the store."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How many, and the bytes of all together."""
+
+    number: int
+    size: int
+
+
+@dataclass(frozen=True)
+class UserUsage:
+    """What a user has in the store; `quota` is the one that applies (bytes), None for no limit.
+
+    `files`: not purged, those in the trash included. `versions` and `size`: until the bytes are
+    collected, as a quota counts them.
+    """
+
+    subject: str
+    is_superuser: bool
+    files: int
+    versions: int
+    size: int
+    quota: int | None
+
+
+def usage_by_user() -> Iterator[UserUsage]:
+    """Yield the usage of every user, the most bytes first; takes as long as it needs."""
+    with no_statement_timeout():
+        for row in _by_user().iterator(chunk_size=1000):
+            yield _usage(row)
+
+
+def _by_user() -> QuerySet[User, tuple[Any, ...]]:
+    stored = Q(files__versions__collected_at=None)
+    # Of each file that is not purged there is one newest version, so files need no count of
+    # different ones.
+    newest = Q(files__purged_at=None, files__versions__version=F("files__version_current"))
+    return (
+        User.objects.annotate(
+            file_count=Count("files__versions", filter=newest),
+            version_count=Count("files__versions", filter=stored),
+            stored=Sum("files__versions__size", filter=stored, default=0),
+        )
+        .order_by("-stored", "subject")
+        .values_list(
+            *("subject", "is_superuser", "file_count", "version_count", "stored", "quota_bytes")
+        )
+    )
+
+
+def _usage(row: tuple[Any, ...]) -> UserUsage:
+    subject, is_superuser, files, versions, stored, quota = row
+    quota = settings.DEFAULT_QUOTA if quota is None else quota
+    return UserUsage(subject, is_superuser, files, versions, int(stored), quota)
+
+
+class _Figures:
+    """Remembers figures; one is computed at a time, whoever asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, Any]] = {}
+
+    def get(self, name: str, compute: Callable[[], ResultT]) -> ResultT | None:
+        """Return the figure, or None if the database did not give it in time."""
+        with others_run():
+            self._lock.acquire()
+        try:
+            until, value = self._known.get(name, (0.0, None))
+            if time.monotonic() >= until:
+                value = self._computed(compute)
+                # A failure, too: it would take as long the next time.
+                self._known[name] = time.monotonic() + REMEMBERED_SECONDS, value
+            result: ResultT | None = value
+            return result
+        finally:
+            self._lock.release()
+
+    def _computed(self, compute: Callable[[], ResultT]) -> ResultT | None:
+        try:
+            with statement_timeout(FIGURE_SECONDS):
+                return compute()
+        except Error:
+            return None
+
+
+_figures = _Figures()
+
+
+def _figure(compute: Callable[[], ResultT]) -> Callable[[], ResultT | None]:
+    """Make a function a figure: remembered for a minute, None if it is not to be had in time."""
+
+    @wraps(compute)
+    def figure() -> ResultT | None:
+        return _figures.get(compute.__name__, compute)
+
+    return figure
+
+
+@_figure
+def uploads_by_state() -> dict[str, int]:
+    """Return how many uploads are in each state; of those pending, the `expired` apart."""
+    expired = Count("pk", filter=Q(commit_by__lte=Now()))
+    counted = Upload.objects.values_list("state").annotate(number=Count("pk"), late=expired)
+    found = {state: (number, late) for state, number, late in counted.order_by()}
+    states = {state.value: found.get(state.value, (0, 0))[0] for state in Upload.State}
+    late = found.get(Upload.State.PENDING.value, (0, 0))[1]
+    states[Upload.State.PENDING.value] -= late
+    return states | {EXPIRED: late}
+
+
+@_figure
+def committed_by_day() -> dict[date, Amount]:
+    """Return the versions made on each of the last 30 days (UTC), today the last."""
+    today = timezone.now().astimezone(UTC).date()
+    first = today - timedelta(days=DAYS - 1)
+    counted = (
+        FileVersion.objects.filter(created_at__gte=datetime(*first.timetuple()[:3], tzinfo=UTC))
+        .values_list(TruncDate("created_at", tzinfo=UTC))
+        .annotate(Count("pk"), Sum("size"))
+        .order_by()
+    )
+    found = {day: Amount(number, int(size)) for day, number, size in counted}
+    days = (first + timedelta(days=each) for each in range(DAYS))
+    return {day: found.get(day, Amount(0, 0)) for day in days}
+
+
+@_figure
+def biggest_owners() -> list[UserUsage]:
+    """Return the ten users with the most bytes."""
+    return [_usage(row) for row in _by_user().filter(stored__gt=0)[:OWNERS]]
+
+
+@_figure
+def doubtful_versions() -> dict[str, Amount]:
+    """Return the stored versions whose integrity is `declared` or `corrupt`."""
+    doubtful = (Integrity.DECLARED.value, Integrity.CORRUPT.value)
+    counted = (
+        FileVersion.objects.filter(integrity__in=doubtful, collected_at=None)
+        .values_list("integrity")
+        .annotate(Count("pk"), Sum("size"))
+        .order_by()
+    )
+    found = {integrity: Amount(number, int(size)) for integrity, number, size in counted}
+    return {integrity: found.get(integrity, Amount(0, 0)) for integrity in doubtful}
+
+
+@_figure
+def waiting_versions() -> Amount:
+    """Return the purged versions whose bytes are still in the store."""
+    return _amount(FileVersion.objects.filter(WAITING_VERSIONS))
+
+
+@_figure
+def waiting_uploads() -> Amount:
+    """Return the uploads that ended without a commit and are not collected; the declared sizes."""
+    return _amount(Upload.objects.filter(WAITING_UPLOADS))
+
+
+def _amount(rows: QuerySet[Any]) -> Amount:
+    found = rows.aggregate(number=Count("pk"), size=Sum("size", default=0))
+    return Amount(found["number"], int(found["size"]))
