@@ -87,14 +87,11 @@ def _owners(request: HttpRequest) -> Figure:
     if owners is not None:
         sees_users = _may_view(User, request)
         sees_all = isinstance(request.user, User) and request.user.is_superuser
-        named = [
-            owner.subject if sees_all or (sees_users and not owner.is_superuser) else f"no. {place}"
-            for place, owner in enumerate(owners, start=1)
-        ]
-        shown = [
-            (name, f"{written_size(owner.size)} in {owner.versions} versions", owner.size)
-            for name, owner in zip(named, owners, strict=True)
-        ]
+        shown = []
+        for place, owner in enumerate(owners, start=1):
+            is_seen = sees_all or (sees_users and not owner.user.is_superuser)
+            name = owner.user.subject if is_seen else f"no. {place}"
+            shown.append((name, _written(owner.stored), owner.stored.size))
         rows = _rows(shown)
     return Figure("owners", "Biggest owners", "The ten with the most bytes in the store.", rows)
 

@@ -82,7 +82,7 @@ def test_a_superuser_sees_every_figure_as_picture_and_as_text(rows: Rows, root: 
     assert days.pop(today) == "2, 3 bytes"
     assert days.pop((now - timedelta(days=29)).date().isoformat()) == "1, 1 bytes"
     assert set(days.values()) == {"0, 0 bytes"}
-    assert shown["owners"] == [("person", "4 bytes in 3 versions")]
+    assert shown["owners"] == [("person", "3, 4 bytes")]
     assert shown["integrity"] == [("declared", "2, 3 bytes"), ("corrupt", "1, 1 bytes")]
     assert shown["waiting"] == [
         ("purged versions", "1, 1 bytes"),
@@ -165,5 +165,5 @@ def test_a_figure_that_takes_too_long_is_not_available_and_the_others_are(
     shown = tables(page)
     assert page.count("Not available at the moment") == 2
     assert (shown["uploads"], shown["waiting"]) == ([], [])
-    assert shown["owners"] == [("root", "1 bytes in 1 versions")]
+    assert shown["owners"] == [("root", "1, 1 bytes")]
     assert File.objects.count() == 1, "the connection has its own time limit again"
