@@ -6,6 +6,7 @@ those of superusers only to superusers, as in the list of users.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,13 +50,14 @@ class Figure:
 def figures(request: HttpRequest) -> list[Figure]:
     """Return the figures that whoever asks may see."""
     sees_uploads, sees_versions = _may_view(Upload, request), _may_view(FileVersion, request)
+    until = time.monotonic() + usage.PAGE_SECONDS
     found = []
     if sees_uploads:
-        found.append(_uploads())
+        found.append(_uploads(until))
     if sees_versions:
-        found += [_days(), _owners(request), _doubtful()]
+        found += [_days(until), _owners(request, until), _doubtful(until)]
     if sees_uploads or sees_versions:
-        found.append(_waiting(sees_versions, sees_uploads))
+        found.append(_waiting(sees_versions, sees_uploads, until))
     return found
 
 
@@ -63,15 +65,15 @@ def _may_view(table: type[Model], request: HttpRequest) -> bool:
     return admin.site.get_model_admin(table).has_view_permission(request)
 
 
-def _uploads() -> Figure:
-    states = usage.uploads_by_state()
+def _uploads(until: float) -> Figure:
+    states = usage.uploads_by_state(until)
     rows = None if states is None else _rows([(s, str(n), n) for s, n in states.items()])
     note = "Those that ended are forgotten some time after (UPLOAD_HISTORY_DAYS)."
     return Figure("uploads", "Uploads by state", note, rows)
 
 
-def _days() -> Figure:
-    days = usage.committed_by_day()
+def _days(until: float) -> Figure:
+    days = usage.committed_by_day(until)
     rows = None
     if days is not None:
         shown = [(day.isoformat(), _written(amount), amount.size) for day, amount in days.items()]
@@ -81,8 +83,8 @@ def _days() -> Figure:
     return Figure("days", "Committed, by day", note, rows, in_columns=True, width=width)
 
 
-def _owners(request: HttpRequest) -> Figure:
-    owners = usage.biggest_owners()
+def _owners(request: HttpRequest, until: float) -> Figure:
+    owners = usage.biggest_owners(until)
     rows = None
     if owners is not None:
         sees_users = _may_view(User, request)
@@ -96,8 +98,8 @@ def _owners(request: HttpRequest) -> Figure:
     return Figure("owners", "Biggest owners", "The ten with the most bytes in the store.", rows)
 
 
-def _doubtful() -> Figure:
-    versions = usage.doubtful_versions()
+def _doubtful(until: float) -> Figure:
+    versions = usage.doubtful_versions(until)
     rows = None
     if versions is not None:
         rows = _rows([(name, _written(each), each.number) for name, each in versions.items()])
@@ -105,13 +107,13 @@ def _doubtful() -> Figure:
     return Figure("integrity", "Versions to be checked, or corrupt", note, rows)
 
 
-def _waiting(sees_versions: bool, sees_uploads: bool) -> Figure:
-    parts: list[tuple[str, Callable[[], Amount | None]]] = []
+def _waiting(sees_versions: bool, sees_uploads: bool, until: float) -> Figure:
+    parts: list[tuple[str, Callable[[float], Amount | None]]] = []
     if sees_versions:
         parts.append(("purged versions", usage.waiting_versions))
     if sees_uploads:
         parts.append(("ended uploads", usage.waiting_uploads))
-    amounts = [(name, amount()) for name, amount in parts]
+    amounts = [(name, amount(until)) for name, amount in parts]
     rows = None
     known = [(name, amount) for name, amount in amounts if amount is not None]
     if len(known) == len(amounts):

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import wraps
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -31,8 +30,10 @@ OWNERS = 10
 EXPIRED = "expired"
 """What an upload is called that is pending in the table, and too late to be committed."""
 REMEMBERED_SECONDS = 60.0
-FIGURE_SECONDS = 1.4
-"""What a statement of a figure may take: a page with all of them is then answered in time."""
+PAGE_SECONDS = 5.0
+"""What all figures of a page may take."""
+FIGURE_SECONDS = 2.5
+"""What each statement of a figure may take, so that one figure does not take it from all others."""
 
 WAITING_UPLOADS = Q(collected_at=None) & (
     Q(state=Upload.State.ABORTED) | Q(state=Upload.State.PENDING, commit_by__lte=Now())
@@ -107,14 +108,20 @@ class _Figures:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, Any]] = {}
 
-    def get(self, name: str, compute: Callable[[], ResultT]) -> ResultT | None:
-        """Return the figure, or None if the database did not give it in time."""
+    def get(self, name: str, compute: Callable[[], ResultT], until: float) -> ResultT | None:
+        """Return the figure, or None if the database did not give it in time.
+
+        `until`: the monotonic time after which nothing more is asked.
+        """
         with others_run():
             self._lock.acquire()
         try:
-            until, value = self._known.get(name, (0.0, None))
-            if time.monotonic() >= until:
-                value = self._computed(compute)
+            valid_until, value = self._known.get(name, (0.0, None))
+            now = time.monotonic()
+            if now >= valid_until:
+                if now >= until:
+                    return None
+                value = self._computed(compute, min(FIGURE_SECONDS, until - now))
                 # A failure, too: it would take as long the next time.
                 self._known[name] = time.monotonic() + REMEMBERED_SECONDS, value
             result: ResultT | None = value
@@ -122,9 +129,9 @@ class _Figures:
         finally:
             self._lock.release()
 
-    def _computed(self, compute: Callable[[], ResultT]) -> ResultT | None:
+    def _computed(self, compute: Callable[[], ResultT], seconds: float) -> ResultT | None:
         try:
-            with statement_timeout(FIGURE_SECONDS):
+            with statement_timeout(seconds):
                 return compute()
         except Error:
             return None
@@ -133,13 +140,16 @@ class _Figures:
 _figures = _Figures()
 
 
-def _figure(compute: Callable[[], ResultT]) -> Callable[[], ResultT | None]:
-    """Make a function a figure: remembered for a minute, None if it is not to be had in time."""
+def _figure(compute: Callable[[], ResultT]) -> Callable[[float], ResultT | None]:
+    """Make a function a figure: remembered for a minute, None if it is not to be had in time.
 
-    @wraps(compute)
-    def figure() -> ResultT | None:
-        return _figures.get(compute.__name__, compute)
+    It takes the monotonic time at which its page has no time left.
+    """
 
+    def figure(until: float) -> ResultT | None:
+        return _figures.get(compute.__name__, compute, until)
+
+    figure.__doc__ = compute.__doc__
     return figure
 
 

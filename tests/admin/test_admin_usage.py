@@ -145,12 +145,26 @@ def test_a_service_without_files_has_figures_of_nothing(root: Browser) -> None:
     assert {value for _, value in shown["days"]} == {"0, 0 bytes"}
 
 
+def test_when_the_time_of_a_page_is_over_no_more_is_asked_until_the_next(
+    rows: Rows, root: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as changed, CaptureQueriesContext(connection) as captured:
+        changed.setattr(usage, "PAGE_SECONDS", 0.0)
+        page = html(root, INDEX)
+    assert page.count("Not available at the moment") == len(TITLES)
+    assert not [query for query in captured if '"file_versions"' in query["sql"]]
+    assert "Not available" not in html(root, INDEX)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no time limit")
 def test_a_figure_that_takes_too_long_is_not_available_and_the_others_are(
     root: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_file(User.objects.get())
+    owner = User.objects.get()
+    make_file(owner)
+    common = {"key": "k", "filename": "a", "content_type": "text/plain", "size": 1}
+    Upload.objects.create(user=owner, state="aborted", commit_by=timezone.now(), **common)
     monkeypatch.setattr(usage, "FIGURE_SECONDS", 0.2)
     with connection.cursor() as cursor:
         # Every row of this table takes half a second to read.
@@ -165,5 +179,6 @@ def test_a_figure_that_takes_too_long_is_not_available_and_the_others_are(
     shown = tables(page)
     assert page.count("Not available at the moment") == 2
     assert (shown["uploads"], shown["waiting"]) == ([], [])
+    assert page.count("<h2 id=") == len(TITLES)
     assert shown["owners"] == [("root", "1, 1 bytes")]
     assert File.objects.count() == 1, "the connection has its own time limit again"
