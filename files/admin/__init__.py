@@ -4,6 +4,6 @@ from django.contrib import admin
 
 from files.admin import drive, users
 
-admin.site.index_template = "files/admin_index.html"
+admin.site.index_template = "admin_index.html"
 
 __all__ = ["drive", "users"]

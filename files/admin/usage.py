@@ -7,7 +7,7 @@ those of superusers only to superusers, as in the list of users.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,22 +108,22 @@ def _doubtful(until: float) -> Figure:
 
 
 def _waiting(sees_versions: bool, sees_uploads: bool, until: float) -> Figure:
-    parts: list[tuple[str, Callable[[float], Amount | None]]] = []
+    amounts = {}
     if sees_versions:
-        parts.append(("purged versions", usage.waiting_versions))
+        amounts["versions"] = usage.waiting_versions(until)
     if sees_uploads:
-        parts.append(("ended uploads", usage.waiting_uploads))
-    amounts = [(name, amount(until)) for name, amount in parts]
+        amounts["uploads"] = usage.waiting_uploads(until)
     rows = None
-    known = [(name, amount) for name, amount in amounts if amount is not None]
+    known = {what: amount for what, amount in amounts.items() if amount is not None}
     if len(known) == len(amounts):
-        rows = _rows([(name, _written(amount), amount.size) for name, amount in known])
+        names = {"versions": "purged versions", "uploads": "ended uploads"}
+        rows = _rows([(names[k], _written(each, k), each.size) for k, each in known.items()])
     note = "What the collector will delete; of uploads the declared bytes."
     return Figure("waiting", "Waiting to be collected", note, rows)
 
 
-def _written(amount: Amount) -> str:
-    return f"{amount.number}, {written_size(amount.size)}"
+def _written(amount: Amount, what: str = "versions") -> str:
+    return f"{amount.number} {what}, {written_size(amount.size)}"
 
 
 def _rows(shown: Sequence[tuple[str, str, int]]) -> list[Row]:

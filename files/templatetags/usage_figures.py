@@ -11,6 +11,6 @@ from files.admin.usage import figures
 register = template.Library()
 
 
-@register.inclusion_tag("files/usage_figures.html", takes_context=True)
+@register.inclusion_tag("usage_figures.html", takes_context=True)
 def usage_figures(context: dict[str, Any]) -> dict[str, Any]:
     return {"figures": figures(context["request"])}

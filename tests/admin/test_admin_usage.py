@@ -79,14 +79,17 @@ def test_a_superuser_sees_every_figure_as_picture_and_as_text(rows: Rows, root: 
     assert len(days) == 30
     today = now.date().isoformat()
     assert list(days)[-1] == today
-    assert days.pop(today) == "2, 3 bytes"
-    assert days.pop((now - timedelta(days=29)).date().isoformat()) == "1, 1 bytes"
-    assert set(days.values()) == {"0, 0 bytes"}
-    assert shown["owners"] == [("person", "3, 4 bytes")]
-    assert shown["integrity"] == [("declared", "2, 3 bytes"), ("corrupt", "1, 1 bytes")]
+    assert days.pop(today) == "2 versions, 3 bytes"
+    assert days.pop((now - timedelta(days=29)).date().isoformat()) == "1 versions, 1 bytes"
+    assert set(days.values()) == {"0 versions, 0 bytes"}
+    assert shown["owners"] == [("person", "3 versions, 4 bytes")]
+    assert shown["integrity"] == [
+        ("declared", "2 versions, 3 bytes"),
+        ("corrupt", "1 versions, 1 bytes"),
+    ]
     assert shown["waiting"] == [
-        ("purged versions", "1, 1 bytes"),
-        ("ended uploads", "3, 2.9 KiB"),
+        ("purged versions", "1 versions, 1 bytes"),
+        ("ended uploads", "3 uploads, 2.9 KiB"),
     ]
     assert page.count('<rect class="bar"') == 4 + 30 + 1 + 2 + 2
     assert 'width="50.0"' in page, "a pending upload beside two aborted ones"
@@ -142,7 +145,7 @@ def test_a_service_without_files_has_figures_of_nothing(root: Browser) -> None:
     shown = tables(html(root, INDEX))
     assert shown.keys() == TITLES.keys()
     assert shown["owners"] == []
-    assert {value for _, value in shown["days"]} == {"0, 0 bytes"}
+    assert {value for _, value in shown["days"]} == {"0 versions, 0 bytes"}
 
 
 def test_when_the_time_of_a_page_is_over_no_more_is_asked_until_the_next(
@@ -180,5 +183,5 @@ def test_a_figure_that_takes_too_long_is_not_available_and_the_others_are(
     assert page.count("Not available at the moment") == 2
     assert (shown["uploads"], shown["waiting"]) == ([], [])
     assert page.count("<h2 id=") == len(TITLES)
-    assert shown["owners"] == [("root", "1, 1 bytes")]
+    assert shown["owners"] == [("root", "1 versions, 1 bytes")]
     assert File.objects.count() == 1, "the connection has its own time limit again"
