@@ -20,8 +20,8 @@ def test_the_client_waits_until_the_throttles_let_the_rest_through(tmp_path: Pat
     for number, file in enumerate(files):
         file.write_bytes(b"x" * number)
     (tmp_path / "service").mkdir()
-    limits = {"THROTTLE_INIT": "3/s", "THROTTLE_COMMIT": "3/s"}
-    with running(tmp_path / "service", **limits) as server:
+    service = running(tmp_path / "service", THROTTLE_INIT="3/s", THROTTLE_COMMIT="3/s")
+    with service as server:
         person = Person(server, folder)
         person.drive("put", *files)
         assert sorted(file["size"] for file in person.files()) == list(range(7))
