@@ -107,6 +107,12 @@ PUBLIC_METRICS = Warning(
     "name.",
     id="files.W050",
 )
+COUNTED_ALONE = Warning(
+    "THROTTLE_* are set and CACHE_URL is not: each process counts its own requests, and all of "
+    "them together let as many times more pass.",
+    hint="Set CACHE_URL to a Redis that all processes reach, like redis://:password@host:6379/0.",
+    id="files.W030",
+)
 STORE_ERRORS = {"bucket": "files.E001", "versioning": "files.E002", "lifecycle": "files.E003"}
 """What `doctor` calls its check, and the id of the error."""
 
@@ -129,6 +135,7 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
         "MINIO_SECRET_KEY": settings.MINIO_SECRET_KEY,
         "MINIO_UPLOAD_SECRET_KEY": settings.MINIO_UPLOAD_SECRET_KEY,
         "DATABASE_URL's password": settings.DATABASES["default"].get("PASSWORD"),
+        "CACHE_URL's password": (settings.CACHE or {}).get("password"),
     }
     given = {name: secret for name, secret in secrets.items() if secret}
     weak = [
@@ -229,6 +236,13 @@ def database(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn of SQLite."""
     engine = settings.DATABASES["default"]["ENGINE"]
     return [SQLITE] if engine == "django.db.backends.sqlite3" else []
+
+
+@register(Tags.security, deploy=True)
+def throttles(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of throttles that every process counts for itself."""
+    rates = (settings.THROTTLE_INIT, settings.THROTTLE_COMMIT, settings.THROTTLE_SHARE)
+    return [COUNTED_ALONE] if any(rates) and settings.CACHE is None else []
 
 
 @register(Tags.security, deploy=True)

@@ -10,10 +10,13 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from remotedrive import rates
+from remotedrive.rates import Rate
 from remotedrive.sizes import FORM, parse_size
 
 GROUPS = ("MINIO_", "JWT_")
@@ -123,6 +126,50 @@ class Environment:
             return None if value is None else parse_size(value)
         except ValueError:
             raise ImproperlyConfigured(f"{name} must be a size: {FORM}") from None
+
+    def optional_rate(self, name: str) -> Rate | None:
+        """Return a rate like `600/min`; None where it is not set."""
+        value = self.optional(name)
+        try:
+            return None if value is None else rates.parse_rate(value)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a rate: {rates.FORM}") from None
+
+    def optional_redis(self, name: str) -> dict[str, Any] | None:
+        """Return what `redis.Redis` takes for a URL, None where it is not set.
+
+        The password has a member of its own, which Django stars out wherever it shows settings.
+        """
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value)
+            port = url.port
+            well_formed = (
+                url.scheme in ("redis", "rediss")
+                and bool(_AUTHORITY.fullmatch(url.netloc.rpartition("@")[2]))
+                and bool(re.fullmatch(r"(/[0-9]{0,4})?", url.path, re.ASCII))
+                and not (url.query or url.fragment)
+                and port != 0
+            )
+        except ValueError:
+            well_formed = False
+        if not well_formed:
+            raise ImproperlyConfigured(
+                f"{name} must be a URL like redis://:password@host:6379/0, or rediss:// for TLS"
+            )
+        password = None if url.password is None else unquote(url.password)
+        if password is not None and is_placeholder(password):
+            raise ImproperlyConfigured(f"{name} has a password that is still a placeholder")
+        return {
+            "host": url.hostname,
+            "port": port or 6379,
+            "db": int(url.path[1:] or 0),
+            "username": unquote(url.username) if url.username else None,
+            "password": password or None,
+            "ssl": url.scheme == "rediss",
+        }
 
     def networks(self, name: str) -> list[str]:
         """Return the comma separated IP addresses and networks, each as a network; may be none."""

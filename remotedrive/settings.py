@@ -392,6 +392,14 @@ PENDING_UPLOADS_MAX = _env.integer(
     "PENDING_UPLOADS_MAX", default=10_000, at_least=1, at_most=10_000_000
 )
 """Uploads of one user that are neither committed, aborted nor expired."""
+THROTTLE_INIT = _env.optional_rate("THROTTLE_INIT")
+"""How many uploads one user may begin; None: no limit."""
+THROTTLE_COMMIT = _env.optional_rate("THROTTLE_COMMIT")
+"""How many commits one user may make; None: no limit."""
+THROTTLE_SHARE = _env.optional_rate("THROTTLE_SHARE")
+"""How many requests under /s/ one address may make; None: no limit."""
+CACHE = _env.optional_redis("CACHE_URL")
+"""The Redis that counts for the throttles of all processes; None: each process counts its own."""
 DEFAULT_QUOTA = _env.optional_size("DEFAULT_QUOTA")
 """Bytes of a user without a quota of its own; None: no limit."""
 TRASH_DAYS = _env.integer("TRASH_DAYS", default=30, at_least=0, at_most=36_500)

@@ -6,11 +6,9 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from files.models import Upload
-from files.services import quotas
+from files.services import quotas, usage
 
 
 class StageFilter(admin.SimpleListFilter):
@@ -49,7 +47,6 @@ class VersionStageFilter(StageFilter):
 
 class UploadStageFilter(StageFilter):
     stages = {
-        "waiting to be collected": Q(collected_at=None, state=Upload.State.ABORTED)
-        | Q(collected_at=None, state=Upload.State.PENDING, commit_by__lte=Now()),
+        "waiting to be collected": usage.WAITING_UPLOADS,
         "collected": Q(collected_at__isnull=False),
     }

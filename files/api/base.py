@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
 from files.api.fields import StrictSerializer
+from files.exceptions import ThrottledError
 from files.models import User
 
 
@@ -96,6 +98,9 @@ class StrictViewSet(ViewSet):
                 raise invalid(name, "Given more than once.", "repeated")
         given = {name: parameters[name] for name in names}
         self.query = validated(serializer, given, self.listing)
+
+    def throttled(self, request: Request, wait: float | None) -> NoReturn:
+        raise ThrottledError(retry_after=math.ceil(wait or 0))
 
     @property
     def listing(self) -> str:

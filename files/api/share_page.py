@@ -82,7 +82,7 @@ def _refusal(problem: dict[str, Any], retry_after: str | None) -> dict[str, Any]
     if code == "throttled":
         minutes = math.ceil(int(retry_after or 60) / 60)
         wait = "a minute" if minutes == 1 else f"{minutes} minutes"
-        sentence = ("Too many wrong passwords", f"Wait {wait}, then try again.")
+        sentence = ("Too many attempts", f"Wait {wait}, then try again.")
     else:
         sentence = _SENTENCES.get(code, (problem["title"], problem["detail"]))
     title, detail = sentence

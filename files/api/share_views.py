@@ -37,6 +37,7 @@ from files.api.share_serializers import (
     ShareSerializer,
     SharesQuery,
 )
+from files.api.throttling import ShareThrottle
 from files.api.upload_serializers import CommitSerializer, SignedUploadSerializer
 from files.api.views import COMMIT_ERRORS, download_response
 from files.exceptions import (
@@ -151,6 +152,7 @@ class SharedFileViewSet(StrictViewSet):
     tag = "shared files"
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = (ShareThrottle,)
     # Mail programs and networks add parameters to links that people pass on.
     ignores_unknown_parameters = True
     has_page = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -33,6 +34,7 @@ from files.api.serializers import (
     FileWithVersionsSerializer,
     UsageSerializer,
 )
+from files.api.throttling import CommitThrottle, InitUploadThrottle, Throttle
 from files.api.upload_serializers import (
     CommitBatchRequest,
     CommitRequest,
@@ -57,6 +59,7 @@ from files.exceptions import (
     QuotaExceededError,
     SizeMismatchError,
     StoreUnavailableError,
+    ThrottledError,
     TooManyUploadsError,
     UploadAbortedError,
     UploadCompleteError,
@@ -111,24 +114,31 @@ def download_response(download: Download, *, redirect: bool) -> HttpResponseBase
 
 
 def _batch(
+    request: Request,
+    throttle: Throttle,
     items: Sequence[Any],
-    request: type[StrictSerializer],
+    serializer: type[StrictSerializer],
     call: Callable[..., Sequence[Any]],
     shown: Callable[[Any], dict[str, Any]],
 ) -> Response:
-    """Answer with the result of each item: what the single call answers, or its problem."""
-    checked = each_validated(request, items)
+    """Answer with the result of each item: what the single call answers, or its problem.
+
+    The request itself was counted for its first item. What is then not allowed is not looked at.
+    """
+    others = throttle.take(request, len(items) - 1)
+    allowed = items[: 1 + others.granted]
+    checked = each_validated(serializer, allowed)
     good = [each for each in checked if isinstance(each, dict)]
     done = iter(call(requests=good) if good else ())
     results = [next(done) if isinstance(each, dict) else each for each in checked]
-    return Response(
-        {
-            "results": [
-                problem_in_batch(result) if isinstance(result, Exception) else shown(result)
-                for result in results
-            ]
-        }
-    )
+    answers = [
+        problem_in_batch(result) if isinstance(result, Exception) else shown(result)
+        for result in results
+    ]
+    if len(allowed) < len(items):
+        refused = problem_in_batch(ThrottledError(retry_after=math.ceil(others.wait)))
+        answers += [refused] * (len(items) - len(allowed))
+    return Response({"results": answers})
 
 
 class FileViewSet(StrictViewSet):
@@ -145,7 +155,12 @@ class FileViewSet(StrictViewSet):
         "download_version": DownloadQuery,
     }
 
-    @action(detail=False, methods=["post"], url_path="init-upload")
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="init-upload",
+        throttle_classes=[InitUploadThrottle],
+    )
     @operation(
         "init_upload",
         {201: SignedUploadSerializer},
@@ -158,6 +173,7 @@ class FileViewSet(StrictViewSet):
             UploadCompleteError,
             UploadAbortedError,
             UploadExpiredError,
+            ThrottledError,
             TooManyUploadsError,
             QuotaExceededError,
             StoreUnavailableError,
@@ -178,12 +194,12 @@ class FileViewSet(StrictViewSet):
         signed = uploads.init_upload(user=self.user, idempotency_key=idempotency_key, **arguments)
         return Response(rows.signed_upload(signed), status=201)
 
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_classes=[CommitThrottle])
     @operation(
         "commit_upload",
         {201: CommitSerializer, 200: CommitSerializer},
         body=CommitRequest,
-        problems=COMMIT_ERRORS,
+        problems=(*COMMIT_ERRORS, ThrottledError),
         tag="uploads",
     )
     def commit(self, request: Request) -> Response:
@@ -194,28 +210,42 @@ class FileViewSet(StrictViewSet):
         commit = commits.commit_upload(user=self.user, **validated(CommitRequest, body_of(request)))
         return Response(rows.commit(commit), status=201 if commit.created else 200)
 
-    @action(detail=False, methods=["post"], url_path="init-upload/batch")
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="init-upload/batch",
+        throttle_classes=[InitUploadThrottle],
+    )
     @operation(
         "init_uploads",
         {200: Batch(SignedUploadSerializer)},
         body=InitUploadBatchRequest,
+        problems=(ThrottledError,),
         tag="uploads",
     )
     def init_upload_batch(self, request: Request) -> Response:
         """Begin up to 1,000 uploads.
 
         `results` has, in the same order, what init-upload answers to each, or its problem document.
-        One that fails does not touch the others. The body is at most 1 MiB.
+        One that fails does not touch the others. Each counts for the throttle: where it leaves
+        fewer, the last ones are `throttled` in their place. The body is at most 1 MiB.
         """
         items = validated(InitUploadBatchRequest, body_of(request))["uploads"]
         call = partial(batches.init_uploads, user=self.user)
-        return _batch(items, InitUploadRequest, call, rows.signed_upload)
+        throttle = InitUploadThrottle()
+        return _batch(request, throttle, items, InitUploadRequest, call, rows.signed_upload)
 
-    @action(detail=False, methods=["post"], url_path="commit/batch")
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="commit/batch",
+        throttle_classes=[CommitThrottle],
+    )
     @operation(
         "commit_uploads",
         {200: Batch(CommitSerializer)},
         body=CommitBatchRequest,
+        problems=(ThrottledError,),
         tag="uploads",
     )
     def commit_batch(self, request: Request) -> Response:
@@ -223,10 +253,11 @@ class FileViewSet(StrictViewSet):
 
         `results` has, in the same order, what commit answers to each, or its problem document. What
         the store could not be asked in time is 503 `store-unavailable` in its place: repeat those.
+        Each counts for the throttle: where it leaves fewer, the last ones are `throttled`.
         """
         items = validated(CommitBatchRequest, body_of(request))["commits"]
         call = partial(batches.commit_uploads, user=self.user)
-        return _batch(items, CommitRequest, call, rows.commit)
+        return _batch(request, CommitThrottle(), items, CommitRequest, call, rows.commit)
 
     @operation("list_files", {200: Page(FileSerializer)}, problems=(NotFoundError,))
     def list(self, request: Request) -> Response:

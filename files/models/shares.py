@@ -75,6 +75,8 @@ class ShareEvent(models.Model):
         COMMITTED = "committed"
         REFUSED = "refused"
         CHANGED = "changed"
+        # By wrong passwords, to the network of `address`; to everyone where there is none.
+        CLOSED = "closed"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     share = models.ForeignKey(

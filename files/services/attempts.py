@@ -39,6 +39,11 @@ class Limit:
     address: str
     most: int
 
+    @property
+    def network(self) -> str:
+        """Whom it closes something to when it is reached: a network, or `""` for everyone."""
+        return "" if self.address == _EVERYWHERE else self.address
+
 
 def limits_of_share(share_id: UUID, address: str) -> Sequence[Limit]:
     """Return the limits of a share's password, for a client in the network `address`."""
@@ -67,8 +72,11 @@ def require_some_left(limits: Sequence[Limit]) -> None:
     _require_below(limits, counts)
 
 
-def count_wrong(limits: Sequence[Limit]) -> None:
-    """Count one wrong password; raises `ThrottledError` if it came when a limit was reached."""
+def count_wrong(limits: Sequence[Limit]) -> list[Limit]:
+    """Count one wrong password; return the limits that it reached.
+
+    Raises `ThrottledError` if it came when one was reached.
+    """
     with transaction.atomic():
         now = timezone.now()
         new = [
@@ -85,6 +93,8 @@ def count_wrong(limits: Sequence[Limit]) -> None:
             each.count += 1
         WrongPasswords.objects.bulk_update(counts, ["since", "count"])
     _delete_old()
+    reached = {(each.subject, each.address): each.count for each in counts}
+    return [each for each in limits if reached[each.subject, each.address] >= each.most]
 
 
 def _delete_old() -> None:

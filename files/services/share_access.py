@@ -13,9 +13,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -90,10 +91,17 @@ def check_password(*, access: ShareAccess, password: str | None) -> None:
             # What was right or wrong before says nothing now.
             raise SharePasswordError
         if not right:
-            attempts.count_wrong(_limits(access))
+            _count_wrong(access)
             raise SharePasswordError
         # Of many guesses at the same moment no more are told than one after the other would be.
         require_not_throttled(access)
+
+
+def _count_wrong(access: ShareAccess) -> None:
+    """Count a wrong password, and record what it closes: the share to its network, or to all."""
+    with transaction.atomic():
+        for limit in attempts.count_wrong(_limits(access)):
+            record(replace(access, address=limit.network), ShareEvent.What.CLOSED)
 
 
 def require_not_throttled(access: ShareAccess) -> None:

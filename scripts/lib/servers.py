@@ -1,4 +1,4 @@
-"""Finds or installs PostgreSQL 15, MinIO and Chromium, and starts servers for a test run.
+"""Finds or installs PostgreSQL 15, MinIO and other programs, and starts servers for a test run.
 
 Standard library only. The servers listen on free ports of 127.0.0.1 and keep temporary data only.
 """

@@ -207,7 +207,7 @@ def _full(
     """
     from scripts.lib import servers
 
-    for name in ("chromium", "npm"):
+    for name in ("chromium", "npm", "redis-server"):
         servers.ensure_program(processes, name)
     first = ["-m", "slow"] if after_quick else []
     status = _pytest(processes, [*first, *arguments], environment)

@@ -1,8 +1,8 @@
 """`docker compose` for a host without Docker, for as much as docx/deployment.md uses of it.
 
 Reads docker-compose.yml and .env as they stand and runs the services' own commands with the real
-programs: PostgreSQL, MinIO, Caddy, and the `.venv` of this checkout for the project's image. For
-tests and for trying the runbook, never to serve anyone. `file.py` reads, and `services.py`
+programs: PostgreSQL, MinIO, Redis, Caddy, and the `.venv` of this checkout for the project's image.
+For tests and for trying the runbook, never to serve anyone. `file.py` reads, and `services.py`
 runs.
 """
 

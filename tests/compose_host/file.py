@@ -29,7 +29,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _NOT_ON_A_HOST = {
     # What keeps a container in, or is Docker's own business.
     *("build", "cap_add", "cap_drop", "logging", "read_only", "security_opt", "shm_size", "tmpfs"),
-    *("pull_policy", "restart", "user"),
+    *("mem_limit", "pull_policy", "restart", "user"),
 }
 
 
@@ -146,7 +146,7 @@ def _service(name: str, entry: dict[str, Any], image: Image) -> Service:
         if not port.endswith("/udp"):
             _, host, container = port.rsplit(":", 2)
             published[int(container)] = int(host)
-    inner = {"postgres": [5432]}.get(entry["image"].partition(":")[0], [])
+    inner = {"postgres": [5432], "redis": [6379]}.get(entry["image"].partition(":")[0], [])
     return Service(
         name=name,
         image=entry["image"],

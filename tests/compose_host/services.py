@@ -228,6 +228,9 @@ class Host:
             return [*command, *(f"--{name}={value}" for name, value in options.items())], user
         if kind == "minio":
             return [str(servers.minio_program(self._processes)), *command], None
+        if kind == "redis":
+            servers.ensure_program(self._processes, "redis-server")
+            return [*command, "--bind", "127.0.0.1"], None
         if kind == "caddy":
             return [*command[:-1], str(self._caddyfile(service)), "--adapter", "caddyfile"], None
         return command, None

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from remotedrive.rates import parse_rate
 from tests.compose_host import file as compose_file
 from tests.support.settings_read import names_read
 
@@ -52,7 +53,7 @@ def test_the_compose_file_is_one_by_the_specification() -> None:
 def test_every_image_is_pinned_to_a_version() -> None:
     images = [each["image"] for name, each in SERVICES.items() if name not in OURS]
     images += re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert len(images) == 5
+    assert len(images) == 6
     assert [image for image in images if not re.search(r":[\w.-]*\d+[\w.-]*$", image)] == []
 
 
@@ -95,8 +96,9 @@ def test_each_service_waits_for_what_it_needs() -> None:
     assert conditions == {
         "postgres": {},
         "minio": {},
+        "redis": {},
         "setup": servers,
-        "api": servers | {"setup": "service_completed_successfully"},
+        "api": servers | {"setup": "service_completed_successfully", "redis": "service_started"},
         "collector": servers | {"setup": "service_completed_successfully"},
         "tools": servers,
         "proxy": {"api": "service_healthy"},
@@ -104,7 +106,7 @@ def test_each_service_waits_for_what_it_needs() -> None:
 
 
 def test_what_serves_is_started_again_keeps_its_data_and_ends_in_peace() -> None:
-    for name in ("postgres", "minio", "api", "collector", "proxy"):
+    for name in ("postgres", "minio", "redis", "api", "collector", "proxy"):
         assert SERVICES[name]["restart"] == "unless-stopped"
         assert "stop_grace_period" in SERVICES[name]
     volumes = {
@@ -120,13 +122,14 @@ def test_only_the_proxy_is_open_to_others_unless_told_so() -> None:
         for port in each.get("ports", []):
             assert port.startswith("${BIND_ADDRESS:-127.0.0.1}:") == (name != "proxy"), port
     assert "ports" not in SERVICES["postgres"]
+    assert "ports" not in SERVICES["redis"]
 
 
 def test_no_container_gains_rights_and_ours_writes_nothing() -> None:
     for name, each in SERVICES.items():
         assert each["cap_drop"] == ["ALL"], name
         assert each["security_opt"] == ["no-new-privileges:true"], name
-        assert each.get("read_only", False) == (name in OURS), name
+        assert each.get("read_only", False) == (name in (*OURS, "redis")), name
 
 
 def test_every_variable_is_explained_and_every_explained_one_is_used() -> None:
@@ -142,6 +145,15 @@ def test_every_setting_of_the_service_can_be_given_and_all_of_ours_get_the_same(
     given = SERVICES["api"]["environment"]
     assert needed - set(given) == set()
     assert {name: SERVICES[name]["environment"] for name in OURS} == dict.fromkeys(OURS, given)
+
+
+def test_limits_are_on_and_an_empty_value_turns_one_off(new_env: Path) -> None:
+    path, variables = ROOT / "docker-compose.yml", compose_file.read_env(new_env)
+    limits = ("THROTTLE_INIT", "THROTTLE_COMMIT", "THROTTLE_SHARE")
+    on = compose_file.read_compose(path, variables)["api"].environment
+    assert all(parse_rate(on[name]).most for name in limits)
+    off = compose_file.read_compose(path, variables | dict.fromkeys(limits, ""))["api"]
+    assert [off.environment[name] for name in limits] == ["", "", ""]
 
 
 def test_the_proxys_address_is_the_one_that_the_example_trusts() -> None:

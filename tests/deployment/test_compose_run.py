@@ -54,7 +54,7 @@ def test_it_passes_the_smoke_script_and_again_after_all_of_it_was_killed(project
     said = project.do(SMOKE_WITH_NEW_TOKEN, BASE_URL=project.url)
     assert "every byte the same" in said
     (first,) = files_of_alice(project)
-    assert set(pids(project)) == {"postgres", "minio", "api", "collector"}
+    assert set(pids(project)) == {"postgres", "minio", "redis", "api", "collector"}
 
     project.do("docker compose kill")
     assert pids(project) == {}
@@ -157,7 +157,7 @@ def test_in_the_foreground_sigterm_ends_all_of_it() -> None:
             if line == "api: healthy\n":
                 break
         running = pids(project)
-        assert set(running) == {"postgres", "minio", "api", "collector"}, "".join(said)
+        assert set(running) == {"postgres", "minio", "redis", "api", "collector"}, "".join(said)
         up.send_signal(signal.SIGTERM)
         up.communicate(timeout=SECONDS)
         assert up.returncode == 0

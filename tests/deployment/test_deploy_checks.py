@@ -106,6 +106,13 @@ def test_a_right_deployment_gets_no_warning(codes: Codes) -> None:
         pytest.param(
             {"DATABASE_URL": "postgresql://drive@127.0.0.1:1/drive"}, [], id="no database password"
         ),
+        pytest.param({"THROTTLE_SHARE": "9/s"}, ["files.W030"], id="throttles without a cache"),
+        pytest.param(
+            {"THROTTLE_INIT": "9/s", "CACHE_URL": "redis://127.0.0.1:1"}, [], id="with a cache"
+        ),
+        pytest.param(
+            {"CACHE_URL": "rediss://:redis@127.0.0.1:1"}, ["files.W002"], id="a weak cache password"
+        ),
         pytest.param(
             {"JWT_SECRET": PRODUCTION["SECRET_KEY"]}, ["files.W003"], id="one secret for two"
         ),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.views.debug import SafeExceptionReporterFilter
 
+from remotedrive.rates import Rate
 from tests.support.settings_read import REQUIRED, SECRET, Load, load
 
 __all__ = ["load"]
@@ -119,6 +121,49 @@ def test_a_quota_is_a_size_or_none_at_all(load: Load) -> None:
         assert load(DEFAULT_QUOTA=text)["DEFAULT_QUOTA"] == size
     for text in ("none", "-1", "1.5GiB", "20 gigabytes of it all", "9" * 30):
         refused(load, "DEFAULT_QUOTA", text)
+
+
+@pytest.mark.parametrize("name", ["THROTTLE_INIT", "THROTTLE_COMMIT", "THROTTLE_SHARE"])
+def test_a_throttle_is_a_rate_or_none_at_all(load: Load, name: str) -> None:
+    assert load()[name] is load(**{name: ""})[name] is None
+    rates = {"1/s": (1, 1), "20/sec": (20, 1), "600/min": (600, 60), "5/hour": (5, 3600)}
+    for text, (most, seconds) in (rates | {"999999999/day": (999_999_999, 86_400)}).items():
+        assert load(**{name: text})[name] == Rate(most, seconds)
+    wrong = ("600", "600/", "/min", "0/min", "-1/s", "600/minutes", "600 / min", "６/s", "1.5/s")
+    for text in (*wrong, "600/MIN", "1/min/min", "1" * 10 + "/s", "off"):
+        refused(load, name, text)
+
+
+def test_a_cache_is_a_redis_whose_password_is_a_setting_of_its_own(load: Load) -> None:
+    assert load()["CACHE"] is load(CACHE_URL="")["CACHE"] is None
+    plain = {"host": "h", "port": 6379, "db": 0, "username": None, "password": None, "ssl": False}
+    urls: dict[str, dict[str, object]] = {
+        "redis://h": {},
+        "redis://h/": {},
+        "redis://h:1/15": {"port": 1, "db": 15},
+        "rediss://:p%40ss%2Fword@h": {"password": "p@ss/word", "ssl": True},
+        "redis://me:p@[::1]:7": {"host": "::1", "port": 7, "username": "me", "password": "p"},
+    }
+    for url, parts in urls.items():
+        assert load(CACHE_URL=url)["CACHE"] == plain | parts
+    for url in (
+        "localhost:6379",
+        "memcached://h",
+        "redis://",
+        "redis://:hidden-one@",
+        "redis://h:0",
+        "redis://h:port",
+        "redis://h/name",
+        "redis://h/0/1",
+        "redis://h?db=1",
+        "redis://h#1",
+        "redis://[::1",
+        "redis://h/１",
+    ):
+        refused(load, "CACHE_URL", url)
+    assert "placeholder" in refused(load, "CACHE_URL", "redis://:change-me@h")
+    shown = SafeExceptionReporterFilter().cleanse_setting("CACHE", load(CACHE_URL="redis://:pw@h"))
+    assert "pw" not in str(shown["CACHE"])
 
 
 @pytest.mark.parametrize("name", ["DEBUG", "JWT_CREATE_USERS"])

@@ -156,6 +156,14 @@ def test_ten_wrong_passwords_close_a_share_to_their_network_and_a_hundred_to_eve
         if network < 9:
             assert enter("right", "198.51.100.1") == 200
     assert enter("right", "198.51.100.1") == 429
+    trail = owner.get(f"/shares/{shared.id}/events?page_size=200")["results"]
+    closings = [event["address"] for event in reversed(trail) if event["what"] == "closed"]
+    # To the networks, one after the other; by the hundredth also to everyone.
+    assert closings[:9] == [f"192.0.{network}.0" for network in range(9)]
+    assert set(closings[9:]) == {"192.0.9.0", None}
+    assert len(closings) == 11
+    refused = [event["address"] for event in trail if event["reason"] == "throttled"]
+    assert set(refused) == {*(f"192.0.{network}.0" for network in range(10)), "198.51.100.0"}
     other = share(owner, anonymous, password="right", file_id=shared.file_id)
     assert other.download("right").status == 200
 

@@ -12,6 +12,7 @@ const EVENTS = {
   committed: "a new version was sent",
   refused: "refused",
   changed: "changed by you",
+  closed: "closed for 15 minutes by wrong passwords",
 };
 
 export async function showShares(file) {
@@ -150,5 +151,6 @@ function eventRow(event) {
   if (event.version) said.push(`version ${event.version}`);
   if (event.count > 1) said.push(counted(event.count, "time"));
   if (event.address) said.push(`from ${event.address}`);
+  else if (event.what === "closed") said.push("from everywhere");
   return make("li", {}, said.join(" · "));
 }
