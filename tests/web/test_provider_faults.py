@@ -1,0 +1,180 @@
+"""A provider that is down, hangs, or answers something else: plain words, 503, and no more."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from files.exceptions import BusyError
+from files.models import User
+from files.services import openid
+from tests.support import oidc_provider
+from tests.support.process import wait_for
+from tests.support.tcp_proxy import TcpProxy, response
+from tests.web.conftest import Person
+
+Break = Callable[[TcpProxy], None]
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+BREAKS: dict[str, Break] = {
+    "stopped": lambda line: line.refuse(),
+    "hangs": lambda line: line.hold(),
+    "drips its head": lambda line: line.drip(0.05),
+    "drips its body": lambda line: line.drip(0.05, after=250),
+    "ends within its head": lambda line: line.cut(30),
+    "ends within its body": lambda line: line.cut(300),
+    "resets": lambda line: line.cut(0, reset=True),
+    "is no HTTP": lambda line: line.answer(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "fails": lambda line: line.answer(response("500 Internal Server Error")),
+    "is not found": lambda line: line.answer(response("404 Not Found", b"{}")),
+    "redirects": lambda line: line.answer(
+        b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\n"
+        b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+    ),
+    "is a page": lambda line: line.answer(response("200 OK", b"<html>")),
+    "is nested deeply": lambda line: line.answer(response("200 OK", b"[" * 100_000)),
+    "is too large": lambda line: line.answer(response("200 OK", b" " * (2 << 20))),
+    "is zipped badly": lambda line: line.answer(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+    ),
+}
+breaks = pytest.mark.parametrize(
+    "break_", [pytest.param(break_, id=name) for name, break_ in BREAKS.items()]
+)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openid, "_SECONDS", 0.4)
+
+
+def assert_away(answer: Any) -> None:
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "60"
+    said = answer.content.decode()
+    assert "The sign-in service does not answer. Try again in a minute." in said
+    assert "sessionid" not in answer.cookies
+
+
+@breaks
+def test_a_provider_that_does_not_answer_is_said_so_on_the_sign_in_page(
+    person: Person, line: TcpProxy, db: None, break_: Break
+) -> None:
+    break_(line)
+    away = person.start()
+    assert_away(away)
+    assert 'type="password"' in away.content.decode()
+    assert "oidc" not in away.cookies
+    line.drop()
+    line.pass_on()
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(openid, "_SECONDS", 4)
+        assert person.start().status_code == 200
+
+
+@breaks
+@pytest.mark.parametrize("step", ["token", "keys"])
+def test_a_provider_that_goes_away_meanwhile_is_said_so_on_the_way_back(
+    person: Person, line: TcpProxy, db: None, break_: Break, step: str
+) -> None:
+    User.of_subject("owner")
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(openid, "_SECONDS", 4)
+        person.start()
+    address = oidc_provider.sign_in(person.address, "owner")
+    break_(line)
+    line._fault.only = b"POST /oauth2/token" if step == "token" else b"GET /jwks"
+    assert_away(person.come_back(address))
+    line.pass_on()
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(openid, "_SECONDS", 4)
+        assert person.sign_in("owner").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": "http://127.0.0.1:1"},
+        {"issuer": None},
+        {"authorization_endpoint": None},
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"authorization_endpoint": "http://provider.example/authorize"},
+        {"token_endpoint": 1},
+        {"token_endpoint": "http://provider.example/token"},
+        {"jwks_uri": ["http://127.0.0.1:1"]},
+    ],
+)
+def test_metadata_of_another_issuer_or_without_https_is_not_taken(
+    person: Person, line: TcpProxy, db: None, changes: dict[str, Any]
+) -> None:
+    endpoints = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    right = {"issuer": line.endpoint} | {name: f"{line.endpoint}/{name}" for name in endpoints}
+    line.answer(response("200 OK", json.dumps(right | changes).encode()))
+    assert_away(person.start())
+    # Authlib would take its own options from there, as `verify` for certificates.
+    more = {"verify": False, "code_challenge_method": "plain", "scope": "all", "response_type": "x"}
+    line.answer(response("200 OK", json.dumps(right | more).encode()))
+    assert person.start().status_code == 200
+    query = person.query()
+    assert [query[name] for name in ("scope", "code_challenge_method", "response_type")] == [
+        *("openid", "S256", "code")
+    ]
+
+
+def test_metadata_and_keys_are_asked_for_once(person: Person, line: TcpProxy, db: None) -> None:
+    User.of_subject("owner")
+    line.received = []
+    for _ in range(3):
+        assert person.sign_in("owner").status_code == 200
+    asked = [request.split(b" ", 2)[1].partition(b"?")[0] for request in line.received]
+    assert asked.count(WELL_KNOWN.encode()) == 1
+    assert asked.count(b"/jwks") == 1
+    assert asked.count(b"/oauth2/token") == 3
+
+
+def test_few_threads_wait_for_a_provider_that_hangs(
+    line: TcpProxy, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openid, "_SECONDS", 30)
+    most = settings.THREADS // 8
+    line.hold()
+    outcomes: list[type[Exception]] = []
+
+    def ask() -> None:
+        try:
+            openid.authorization_url(openid.Attempt.of("seed"))
+        except Exception as error:
+            outcomes.append(type(error))
+
+    with ThreadPoolExecutor(4 * most) as threads:
+        waiting = [threads.submit(ask) for _ in range(4 * most)]
+        wait_for(lambda: len(outcomes) == 3 * most)
+        assert outcomes == [BusyError] * (3 * most)
+        line.refuse()
+    assert all(each.done() for each in waiting)
+    assert outcomes[3 * most :] == [openid.ProviderUnavailableError] * most
+    assert threading.active_count() < 100
+
+
+def test_a_browser_is_told_when_too_many_wait(
+    person: Person, line: TcpProxy, settings: Settings, db: None
+) -> None:
+    places = openid._places()
+    most = settings.THREADS // 8
+    held = [places.hold({}) for _ in range(most)]
+    for each in held:
+        each.__enter__()
+    try:
+        busy = person.start()
+    finally:
+        for each in held:
+            each.__exit__(None, None, None)
+    assert busy.status_code == 503
+    assert busy.headers["Retry-After"] == "1"
+    assert "The service is busy." in busy.content.decode()
