@@ -21,7 +21,6 @@ import requests
 from authlib.common.security import is_secure_transport
 from authlib.integrations.base_client import BaseApp, OAuth2Mixin, OAuthError, OpenIDMixin
 from authlib.integrations.requests_client import OAuth2Session
-from authlib.oidc.core import CodeIDToken
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 from requests.adapters import HTTPAdapter
@@ -236,7 +235,6 @@ class _Provider(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
                     "iss": {"essential": True, "value": self._issuer},
                     "aud": {"essential": True, "value": self.client_id},
                 },
-                claims_cls=CodeIDToken,
                 leeway=settings.JWT_LEEWAY,
             )
         except (requests.RequestException, ProviderUnavailableError):

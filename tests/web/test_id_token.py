@@ -20,6 +20,8 @@ from tests.support import oidc_provider
 from tests.support.tcp_proxy import TcpProxy, response
 from tests.web.conftest import Person
 
+pytestmark = pytest.mark.once
+
 KEYS: dict[str, Any] = {
     "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
@@ -146,7 +148,17 @@ WRONG: dict[str, Callable[[Claims], Any]] = {
 }
 
 
-@pytest.mark.parametrize("token_of", [pytest.param(make, id=name) for name, make in WRONG.items()])
+QUICK = ("another issuer", "another audience", "expired", "another nonce", "no signature, a kid")
+QUICK += ("HMAC with the public key", "another key")
+
+
+@pytest.mark.parametrize(
+    "token_of",
+    [
+        pytest.param(make, id=name, marks=[] if name in QUICK else [pytest.mark.slow])
+        for name, make in WRONG.items()
+    ],
+)
 def test_a_wrong_token_signs_nobody_in(
     ends: Ends, person: Person, token_of: Callable[[Claims], Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +20,8 @@ from tests.web.conftest import Person
 
 Break = Callable[[TcpProxy], None]
 
+pytestmark = pytest.mark.once
+
 WELL_KNOWN = "/.well-known/openid-configuration"
 BREAKS: dict[str, Break] = {
     "stopped": lambda line: line.refuse(),
@@ -32,26 +33,29 @@ BREAKS: dict[str, Break] = {
     "resets": lambda line: line.cut(0, reset=True),
     "is no HTTP": lambda line: line.answer(b"SSH-2.0-OpenSSH_9.2\r\n"),
     "fails": lambda line: line.answer(response("500 Internal Server Error")),
-    "is not found": lambda line: line.answer(response("404 Not Found", b"{}")),
+    "is not found": lambda line: line.answer(response("404 Not Found")),
     "redirects": lambda line: line.answer(
         b"HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\n"
         b"Content-Length: 0\r\nConnection: close\r\n\r\n"
     ),
-    "is a page": lambda line: line.answer(response("200 OK", b"<html>")),
-    "is nested deeply": lambda line: line.answer(response("200 OK", b"[" * 100_000)),
     "is too large": lambda line: line.answer(response("200 OK", b" " * (2 << 20))),
     "is zipped badly": lambda line: line.answer(
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
     ),
 }
-breaks = pytest.mark.parametrize(
-    "break_", [pytest.param(break_, id=name) for name, break_ in BREAKS.items()]
-)
+NONSENSE: dict[str, Break] = {
+    "is a page": lambda line: line.answer(response("200 OK", b"<html>")),
+    "is a list": lambda line: line.answer(response("200 OK", b"[]")),
+    "is nested deeply": lambda line: line.answer(response("200 OK", b"[" * 100_000)),
+}
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openid, "_SECONDS", 0.4)
+def each(breaks: dict[str, Break], quick: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+    cases = [
+        pytest.param(break_, id=name, marks=[] if name in quick else [pytest.mark.slow])
+        for name, break_ in breaks.items()
+    ]
+    return pytest.mark.parametrize("break_", cases)
 
 
 def assert_away(answer: Any) -> None:
@@ -62,61 +66,78 @@ def assert_away(answer: Any) -> None:
     assert "sessionid" not in answer.cookies
 
 
-@breaks
+@each(BREAKS | NONSENSE, quick=("stopped", "hangs", "is nested deeply"))
 def test_a_provider_that_does_not_answer_is_said_so_on_the_sign_in_page(
-    person: Person, line: TcpProxy, db: None, break_: Break
+    person: Person, line: TcpProxy, db: None, break_: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     break_(line)
+    monkeypatch.setattr(openid, "_SECONDS", 0.3)
     away = person.start()
     assert_away(away)
     assert 'type="password"' in away.content.decode()
     assert "oidc" not in away.cookies
-    line.drop()
     line.pass_on()
-    with pytest.MonkeyPatch.context() as patient:
-        patient.setattr(openid, "_SECONDS", 4)
-        assert person.start().status_code == 200
+    monkeypatch.undo()
+    assert person.start().status_code == 200
 
 
-@breaks
+@each(BREAKS, quick=("stopped",))
 @pytest.mark.parametrize("step", ["token", "keys"])
 def test_a_provider_that_goes_away_meanwhile_is_said_so_on_the_way_back(
-    person: Person, line: TcpProxy, db: None, break_: Break, step: str
+    person: Person,
+    line: TcpProxy,
+    db: None,
+    break_: Break,
+    step: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     User.of_subject("owner")
-    with pytest.MonkeyPatch.context() as patient:
-        patient.setattr(openid, "_SECONDS", 4)
-        person.start()
+    person.start()
     address = oidc_provider.sign_in(person.address, "owner")
     break_(line)
     line._fault.only = b"POST /oauth2/token" if step == "token" else b"GET /jwks"
+    monkeypatch.setattr(openid, "_SECONDS", 1)
     assert_away(person.come_back(address))
     line.pass_on()
-    with pytest.MonkeyPatch.context() as patient:
-        patient.setattr(openid, "_SECONDS", 4)
-        assert person.sign_in("owner").status_code == 200
+    monkeypatch.undo()
+    assert person.sign_in("owner").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"issuer": "http://127.0.0.1:1"},
-        {"issuer": None},
-        {"authorization_endpoint": None},
-        {"authorization_endpoint": "javascript:alert(1)"},
-        {"authorization_endpoint": "http://provider.example/authorize"},
-        {"token_endpoint": 1},
-        {"token_endpoint": "http://provider.example/token"},
-        {"jwks_uri": ["http://127.0.0.1:1"]},
-    ],
+@each(NONSENSE)
+@pytest.mark.parametrize("step", ["token", "keys"])
+def test_nonsense_on_the_way_back_signs_nobody_in(
+    person: Person, line: TcpProxy, db: None, break_: Break, step: str
+) -> None:
+    User.of_subject("owner")
+    person.start()
+    address = oidc_provider.sign_in(person.address, "owner")
+    break_(line)
+    line._fault.only = b"POST /oauth2/token" if step == "token" else b"GET /jwks"
+    refused = person.come_back(address)
+    assert refused.status_code in (400, 503)
+    assert "sessionid" not in refused.cookies
+
+
+WRONG_METADATA: tuple[dict[str, Any], ...] = (
+    {"issuer": "http://127.0.0.1:1"},
+    {"issuer": None},
+    {"authorization_endpoint": None},
+    {"authorization_endpoint": "javascript:alert(1)"},
+    {"authorization_endpoint": "http://provider.example/authorize"},
+    {"token_endpoint": 1},
+    {"token_endpoint": "http://provider.example/token"},
+    {"jwks_uri": ["http://127.0.0.1:1"]},
 )
+
+
 def test_metadata_of_another_issuer_or_without_https_is_not_taken(
-    person: Person, line: TcpProxy, db: None, changes: dict[str, Any]
+    person: Person, line: TcpProxy, db: None
 ) -> None:
     endpoints = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     right = {"issuer": line.endpoint} | {name: f"{line.endpoint}/{name}" for name in endpoints}
-    line.answer(response("200 OK", json.dumps(right | changes).encode()))
-    assert_away(person.start())
+    for changes in WRONG_METADATA:
+        line.answer(response("200 OK", json.dumps(right | changes).encode()))
+        assert_away(person.start())
     # Authlib would take its own options from there, as `verify` for certificates.
     more = {"verify": False, "code_challenge_method": "plain", "scope": "all", "response_type": "x"}
     line.answer(response("200 OK", json.dumps(right | more).encode()))
@@ -159,7 +180,6 @@ def test_few_threads_wait_for_a_provider_that_hangs(
         line.refuse()
     assert all(each.done() for each in waiting)
     assert outcomes[3 * most :] == [openid.ProviderUnavailableError] * most
-    assert threading.active_count() < 100
 
 
 def test_a_browser_is_told_when_too_many_wait(
