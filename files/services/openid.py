@@ -125,7 +125,7 @@ def _asking() -> Iterator[_Provider]:
 @cache
 def _places() -> Places:
     most = max(1, settings.THREADS // 8)
-    return Places(most, waiting=most, seconds=1)
+    return Places(most, waiting=settings.THREADS // 8, seconds=1)
 
 
 @cache

@@ -34,6 +34,7 @@ _BACKEND = f"{OpenIDBackend.__module__}.{OpenIDBackend.__qualname__}"
 _AWAY = "The sign-in service does not answer. Try again in a minute."
 _BUSY = "The service is busy. Wait a few seconds, then try again."
 _CANCELLED = "The sign-in was cancelled, or the sign-in service refused it."
+_UNCONFIRMED = "The sign-in could not be confirmed."
 _NOT_HERE = (
     "This sign-in was used already, took longer than ten minutes, or began in another browser or "
     "tab; or this browser keeps no cookies."
@@ -87,10 +88,13 @@ def _answered(request: HttpRequest, attempt: openid.Attempt) -> HttpResponse:
     if "error" in request.GET:
         openid.log_refusal(request.GET["error"])
         return _refused(request, _CANCELLED, 403)
+    code = request.GET.get("code")
+    if not code:
+        return _refused(request, _UNCONFIRMED, 400)
     try:
-        subject = openid.subject_of_code(attempt, request.GET.get("code", ""))
+        subject = openid.subject_of_code(attempt, code)
     except openid.SignInRejectedError:
-        return _refused(request, "The sign-in could not be confirmed.", 400)
+        return _refused(request, _UNCONFIRMED, 400)
     except openid.ProviderUnavailableError:
         return _refused(request, _AWAY, 503, retry_after=_RETRY_SECONDS)
     except BusyError as error:

@@ -14,6 +14,7 @@ from files.exceptions import BusyError
 from files.models import User
 from files.services import openid
 from tests.support import oidc_provider
+from tests.support.oidc_provider import Provider
 from tests.support.process import wait_for
 from tests.support.tcp_proxy import TcpProxy, response
 from tests.web.conftest import Person
@@ -22,6 +23,7 @@ Break = Callable[[TcpProxy], None]
 
 pytestmark = pytest.mark.once
 
+CALLBACK = "/sign-in/oidc/callback"
 WELL_KNOWN = "/.well-known/openid-configuration"
 BREAKS: dict[str, Break] = {
     "stopped": lambda line: line.refuse(),
@@ -157,6 +159,26 @@ def test_metadata_and_keys_are_asked_for_once(person: Person, line: TcpProxy, db
     assert asked.count(WELL_KNOWN.encode()) == 1
     assert asked.count(b"/jwks") == 1
     assert asked.count(b"/oauth2/token") == 3
+
+
+@pytest.mark.slow
+def test_a_provider_with_new_keys_goes_on_signing_in(
+    person: Person, line: TcpProxy, db: None, provider: Provider
+) -> None:
+    User.of_subject("owner")
+    assert person.sign_in("owner").status_code == 200
+    provider.stop()
+    assert_away(person.browser.get(f"{CALLBACK}?code=a&state={began(person)}"))
+    provider.start()
+    line.received = []
+    assert person.sign_in("owner").status_code == 200
+    assert [each for each in line.received if each.startswith(b"GET /jwks")]
+
+
+def began(person: Person) -> str:
+    """Begin a sign-in, for which nothing is asked any more, and return its state."""
+    assert person.start().status_code == 200
+    return person.query()["state"]
 
 
 def test_few_threads_wait_for_a_provider_that_hangs(

@@ -35,7 +35,7 @@ def words(answer: Any) -> str:
 def starts_again(answer: Any, status: int) -> bool:
     """Return whether an answer is the page that refuses, and has nothing of a session."""
     assert answer.status_code == status, answer.content
-    assert "You are not signed in" in words(answer)
+    assert "The sign-in did not work" in words(answer)
     assert '<a href="/">Start again</a>' in words(answer)
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "no-store" in answer.headers["Cache-Control"]
@@ -120,6 +120,14 @@ def test_a_callback_that_no_sign_in_began_starts_again(
     person.browser.cookies["oidc"] = "made:up:cookie"
     assert starts_again(person.browser.get(f"{CALLBACK}?code=a&state=b"), 400)
     assert line.requests == 0
+
+
+def test_a_callback_without_a_code_asks_nobody(person: Person, line: TcpProxy, db: None) -> None:
+    person.start()
+    before = line.requests
+    answer = person.browser.get(f"{CALLBACK}?state={person.query()['state']}&code=")
+    assert starts_again(answer, 400)
+    assert line.requests == before
 
 
 def test_a_callback_of_another_browser_or_attempt_starts_again_and_keeps_the_one_under_way(
