@@ -34,7 +34,8 @@ _SECONDS = 4
 _BYTES = 1 << 20
 """The largest response that is read."""
 _METADATA_SECONDS = 3600
-"""How long metadata and keys are kept; an unknown key has them read again at once."""
+"""How long metadata and keys are kept. An unknown key has the keys read again at once, and after a
+token that is not valid the next sign-in reads both."""
 _ALGORITHMS = ("RS256", "ES256", "EdDSA")
 """As for bearer tokens: public keys only."""
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -246,6 +247,8 @@ class _Provider(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
             # Any error: what Authlib and joserfc make of a token that is none has no common class.
             # The text may hold a part of it.
             _log.warning("an ID token is not valid: %s", type(error).__name__)
+            # A provider may have new keys without names, or under the old ones.
+            self._fresh_until = 0.0
             raise SignInRejectedError from None
         if claims is None or not is_subject(claims["sub"]):
             _log.warning("the OpenID provider sent no ID token, or one without a usable sub")

@@ -1,13 +1,13 @@
 """ID tokens that do not vouch for anyone (OpenID Connect Core 1.0, section 3.1.3.7).
 
-The provider's answers are replaced on the line: its keys once, then its tokens.
+The provider's answers are replaced on the line: its tokens, and where its keys are.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jwt
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from files.models import User
 from tests.support import oidc_provider
+from tests.support.oidc_provider import Provider
 from tests.support.tcp_proxy import TcpProxy, response
 from tests.web.conftest import Person
 
@@ -36,24 +37,39 @@ Claims = dict[str, Any]
 Ends = Callable[..., Any]
 
 
-def published() -> bytes:
+def published(**private: Any) -> bytes:
+    """Return the response with the public part of these keys, each under its name."""
     made = []
-    for name, key in KEYS.items():
-        algorithm = jwt.get_algorithm_by_name(name)
+    for name, key in private.items():
+        algorithm = jwt.get_algorithm_by_name("RS256" if name == "new" else name)
         jwk: Any = algorithm.to_jwk(key.public_key(), as_dict=True)
         made.append(jwk | {"kid": name, "use": "sig"})
-    return json.dumps({"keys": made}).encode()
+    return response("200 OK", json.dumps({"keys": made}).encode())
 
 
 @pytest.fixture
-def ends(person: Person, line: TcpProxy, db: None) -> Ends:
+def keys(provider: Provider) -> Iterator[TcpProxy]:
+    """Where the keys are."""
+    with TcpProxy(provider.address) as proxy:
+        proxy.answer(published(**KEYS))
+        yield proxy
+
+
+@pytest.fixture
+def ends(person: Person, line: TcpProxy, keys: TcpProxy, db: None) -> Ends:
     """Sign in, where the provider answers with what a function makes of the right claims."""
     User.of_subject("owner")
-    line.answer(response("200 OK", published()), only=b"GET /jwks")
-    # The provider's own token, for which these are the wrong keys.
-    assert person.sign_in("owner").status_code == 400
+    metadata = {
+        "issuer": line.endpoint,
+        "authorization_endpoint": f"{line.endpoint}/oauth2/authorize",
+        "token_endpoint": f"{line.endpoint}/oauth2/token",
+        "jwks_uri": f"{keys.endpoint}/jwks",
+        "id_token_signing_alg_values_supported": ["none", "HS256", "RS256", "RS512"],
+    }
 
     def run(token_of: Callable[[Claims], Any], **members: Any) -> Any:
+        described = response("200 OK", json.dumps(metadata).encode())
+        line.answer(described, only=b"GET /.well-known/openid-configuration")
         person.start()
         address = oidc_provider.sign_in(person.address, "owner")
         now = int(time.time())
@@ -107,6 +123,15 @@ def test_a_right_token_signs_in(ends: Ends, person: Person, algorithm: str) -> N
     assert person.is_signed_in()
 
 
+def test_a_key_that_is_new_is_read_at_once(ends: Ends, keys: TcpProxy) -> None:
+    assert ends(signed).status_code == 200
+    keys.answer(published(new=OTHER))
+    assert ends(lambda claims: signed(claims, key=OTHER, kid="new")).status_code == 200
+    assert keys.requests == 2
+    assert ends(lambda claims: signed(claims, key=OTHER, kid="new")).status_code == 200
+    assert keys.requests == 2
+
+
 def test_an_audience_of_several_names_the_client(ends: Ends) -> None:
     several = {"aud": ["drive", "other"], "azp": "drive"}
     assert ends(lambda claims: signed(claims | several)).status_code == 200
@@ -117,6 +142,7 @@ WRONG: dict[str, Callable[[Claims], Any]] = {
     "an issuer with a slash": lambda claims: signed(claims | {"iss": claims["iss"] + "/"}),
     "no issuer": lambda claims: signed(without(claims, "iss")),
     "another audience": lambda claims: signed(claims | {"aud": "other"}),
+    "another audience, our azp": lambda claims: signed(claims | {"aud": "other", "azp": "drive"}),
     "no audience": lambda claims: signed(without(claims, "aud")),
     "an empty audience": lambda claims: signed(claims | {"aud": []}),
     "several audiences, no azp": lambda claims: signed(claims | {"aud": ["drive", "other"]}),
