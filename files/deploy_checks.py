@@ -113,6 +113,12 @@ COUNTED_ALONE = Warning(
     hint="Set CACHE_URL to a Redis that all processes reach, like redis://:password@host:6379/0.",
     id="files.W030",
 )
+OTHER_ISSUER = Warning(
+    "JWT_ISSUER and OIDC_ISSUER differ: the same sub of both is the same user.",
+    hint="Let bearer tokens and sign-ins have subjects of one provider, or make sure that no sub "
+    "of the one is another person at the other.",
+    id="files.W040",
+)
 STORE_ERRORS = {"bucket": "files.E001", "versioning": "files.E002", "lifecycle": "files.E003"}
 """What `doctor` calls its check, and the id of the error."""
 
@@ -132,6 +138,7 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
         "JWT_SECRET": settings.JWT_SECRET,
         "JWT_SECRET_OLD": settings.JWT_SECRET_OLD,
         "METRICS_TOKEN": settings.METRICS_TOKEN,
+        "OIDC_CLIENT_SECRET": settings.OIDC_CLIENT_SECRET,
         "MINIO_SECRET_KEY": settings.MINIO_SECRET_KEY,
         "MINIO_UPLOAD_SECRET_KEY": settings.MINIO_UPLOAD_SECRET_KEY,
         "DATABASE_URL's password": settings.DATABASES["default"].get("PASSWORD"),
@@ -229,6 +236,13 @@ def _reach(host: str) -> int:
             return 0
         return 2 if "." in host else 1
     return 0 if address.is_loopback or address.is_unspecified else 2
+
+
+@register(Tags.security, deploy=True)
+def issuers(app_configs: Any, **options: Any) -> list[CheckMessage]:
+    """Warn of two issuers of subjects."""
+    given = {settings.OIDC_ISSUER, settings.JWT_ISSUER} - {None}
+    return [OTHER_ISSUER] if settings.OIDC_ISSUER and len(given) > 1 else []
 
 
 @register(Tags.security, deploy=True)

@@ -27,6 +27,7 @@ _LINE = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)")
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # Segments that every client sends as they are: no ".", no "..", none empty, nothing encoded.
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/?")
+_ISSUER = re.compile(r"https?://[\w.~:/@!$&()*+,;=%\[\]-]+", re.ASCII)
 _PLACEHOLDER = re.compile(
     r"(?<![a-z])(change|replace)[-_ ]?me(?![a-z])|^your[-_ ]|^<.*>$", re.IGNORECASE
 )
@@ -228,6 +229,36 @@ class Environment:
         in lower case, without a final slash and without the scheme's own port."""
         value = self.optional(name)
         return None if value is None else _origin(name, value)
+
+    def issuer(self, name: str) -> str | None:
+        """Return the URL of an OpenID provider exactly as it is given: https, or http on loopback,
+        without a query or fragment (OpenID Connect Discovery 1.0, section 3)."""
+        value = self.optional(name)
+        if value is None:
+            return None
+        try:
+            url = urlsplit(value)
+            well_formed = (
+                bool(_AUTHORITY.fullmatch(url.netloc))
+                and bool(_ISSUER.fullmatch(value))
+                and (url.scheme == "https" or is_loopback(str(url.hostname)))
+                and (url.port is None or url.port > 0)
+            )
+        except ValueError:
+            well_formed = False
+        if not well_formed:
+            raise ImproperlyConfigured(
+                f"{name} must be a URL like https://host/path; http:// only for this machine"
+            )
+        return value
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether the host, a name or an address without brackets, is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _origin(name: str, value: str) -> str:

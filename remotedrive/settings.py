@@ -84,7 +84,8 @@ SECRET_PATHS = ["/s/"]
 WEB = _env.boolean("WEB", default=True)
 """Whether the drive can be opened in a browser."""
 PAGE_PREFIXES = ("/admin",)
-PAGE_PATHS = frozenset({"/", "/sign-in", "/sign-out", "/token"}) if WEB else frozenset()
+_PATHS = {"/", "/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/sign-out", "/token"}
+PAGE_PATHS = frozenset(_PATHS) if WEB else frozenset()
 """The paths, and what the paths begin with, that have sessions and forms."""
 MIDDLEWARE = [
     "remotedrive.http.middleware.begin_request",
@@ -136,7 +137,6 @@ TEMPLATES = [
     }
 ]
 AUTH_USER_MODEL = "files.User"
-AUTHENTICATION_BACKENDS = ["files.api.sign_in.ThrottledBackend"]
 PASSWORD_HASHERS = [
     "files.hashers.BoundedPBKDF2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
@@ -321,6 +321,35 @@ JWT_LEEWAY = _env.integer("JWT_LEEWAY", default=10, at_least=0, at_most=300)
 """Seconds by which the clock of whoever issues tokens may differ from this host's."""
 AUTH_CACHE_SECONDS = _env.integer("AUTH_CACHE_SECONDS", default=5, at_least=0, at_most=300)
 """Seconds for which a verified token and its user are remembered; 0: not at all."""
+
+# Sign-in of people, in the drive's page and in the admin
+
+OIDC_ISSUER = _env.issuer("OIDC_ISSUER")
+"""The OpenID provider at which people sign in to the drive's page; None: at none."""
+OIDC_CLIENT_ID = _env.optional("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = _env.optional_secret("OIDC_CLIENT_SECRET")
+"""None: a public client, which has nothing but PKCE."""
+PASSWORD_SIGN_IN = _env.boolean("PASSWORD_SIGN_IN", default=True)
+"""Whether the forms of the page and of the admin take passwords."""
+if bool(OIDC_ISSUER) != bool(OIDC_CLIENT_ID) or (OIDC_CLIENT_SECRET and not OIDC_ISSUER):
+    raise ImproperlyConfigured(
+        "OIDC_ISSUER and OIDC_CLIENT_ID go together: set both or none, and OIDC_CLIENT_SECRET only "
+        "with them"
+    )
+if OIDC_ISSUER and not PUBLIC_URL:
+    raise ImproperlyConfigured(
+        "OIDC_ISSUER needs PUBLIC_URL: the provider sends people back to that address"
+    )
+if not PASSWORD_SIGN_IN and not (OIDC_ISSUER and WEB):
+    raise ImproperlyConfigured(
+        "PASSWORD_SIGN_IN is false, and there is no other way to sign in: set OIDC_ISSUER, and "
+        "leave WEB on"
+    )
+# A session goes on only as long as the backend that began it is among these.
+AUTHENTICATION_BACKENDS = [
+    *(["files.api.sign_in.ThrottledBackend"] if PASSWORD_SIGN_IN else []),
+    *(["files.web.backend.OpenIDBackend"] if OIDC_ISSUER else []),
+]
 
 # Store
 

@@ -16,6 +16,8 @@ urlpatterns = [
     path("problems/<str:code>", views.problem),
     path("", include("files.api.urls")),
     *([path("", include("files.web.urls"))] if settings.WEB else []),
+    # Without passwords the admin has no form of its own: the page's session opens it.
+    *([] if settings.PASSWORD_SIGN_IN else [path("admin/login/", RedirectView.as_view(url="/"))]),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
 ]

@@ -18,6 +18,7 @@ from files.api.issuer_keys import ALGORITHMS, issuer_keys
 from files.api.remembered import remembered_users
 from files.models import User
 from files.services import tokens
+from files.services.accounts import is_subject, user_of_subject
 
 _BEARER = re.compile(r"bearer +([A-Za-z0-9_.~+/-]+=*) *", re.IGNORECASE)
 _TOKEN_MAX = 8192
@@ -80,7 +81,7 @@ def valid_claims(token: str) -> dict[str, Any]:
         raise TokenExpiredError from error
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise TokenInvalidError from error
-    if not _is_time(claims["exp"]) or not _is_subject(claims["sub"]):
+    if not _is_time(claims["exp"]) or not is_subject(claims["sub"]):
         raise TokenInvalidError
     return claims
 
@@ -130,20 +131,9 @@ def _is_time(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= _LAST_SECOND
 
 
-def _is_subject(value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and 1 <= len(value) <= 255
-        and value.isprintable()
-        and value == value.strip()
-    )
-
-
 def user_of(subject: str) -> User:
     """Return the active user of this subject, made now if `JWT_CREATE_USERS` says so."""
-    user = User.objects.filter(subject=subject).first()
-    if user is None and settings.JWT_CREATE_USERS:
-        user = User.of_subject(subject)
+    user = user_of_subject(subject)
     if user is None or not user.is_active:
         raise TokenInvalidError
     return user

@@ -191,6 +191,10 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _BoundedTLSConnection
 
 
+POOLS = {"http": _Pool, "https": _TLSPool}
+"""The classes by which a `PoolManager` of any library keeps to the deadline."""
+
+
 class _Retry(Retry):
     """A lost connection, 500, 502, 503 and 504 are tried again where the method is idempotent
     (RFC 9110 §9.2.2), a refused connection for every method; a timeout never is."""
@@ -234,5 +238,5 @@ def pool(*, secure: bool, connections: int) -> PoolManager:
         ),
         **options,
     )
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    manager.pool_classes_by_scheme = POOLS
     return manager

@@ -22,7 +22,7 @@ PUBLIC = ["/healthz", "/readyz", "/metrics", "/problems/invalid", "/schema", "/d
 WORDS = {"id": ID, "number": "1", "token": "token", "code": "invalid"}
 PATHS = sorted({path.format(**WORDS) for path in schema.document()["paths"]} - set(PUBLIC))
 REDIRECTED = "/s/token/"
-PAGES = ["/", "/sign-in", "/sign-out", "/token"]
+PAGES = ["/", "/sign-in", "/sign-in/oidc", "/sign-in/oidc/callback", "/sign-out", "/token"]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 

@@ -65,3 +65,13 @@ def test_the_first_line_of_standard_input_becomes_the_password(
     assert "correct" not in said
     owner.user.refresh_from_db()
     assert owner.user.check_password(" correct horse ")
+
+
+def test_a_password_is_taken_away(owner: Client) -> None:
+    owner.user.set_password("correct horse")
+    owner.user.save()
+    said = io.StringIO()
+    call_command("set_password", "owner", "--remove", stdout=said)
+    assert said.getvalue() == "owner has no password any more.\n"
+    owner.user.refresh_from_db()
+    assert not owner.user.has_usable_password()

@@ -24,6 +24,7 @@ SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 SECRETS = sorted(
     set(re.findall(r"\$\{(\w*(?:SECRET|PASSWORD|ACCESS_KEY|TOKEN)\w*)", COMPOSE))
     - {"JWT_SECRET_OLD"}  # used only while the other one is changed
+    - {"OIDC_CLIENT_SECRET", "PASSWORD_SIGN_IN"}  # the provider's to make; no secret
 )
 OURS = ("setup", "api", "collector", "tools")
 

@@ -43,6 +43,7 @@ PRODUCTION = {
 }
 """A right environment, but for the store's own address and keys, which the test run has."""
 OF_THIS_SERVICE = {"JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "drive"}
+PROVIDER = {"OIDC_ISSUER": "https://login.example", "OIDC_CLIENT_ID": "drive"}
 Codes = Callable[..., list[str]]
 
 # The databases of these settings are never connected to.
@@ -188,6 +189,16 @@ def test_a_right_deployment_gets_no_warning(codes: Codes) -> None:
             {"PUBLIC_URL": "https://[2600::1]:8443", "ALLOWED_HOSTS": "[2600::1]"}, [], id="IPv6"
         ),
         pytest.param({"DEBUG": "true"}, ["security.W018"], id="debug pages"),
+        pytest.param(PROVIDER, [], id="a provider"),
+        pytest.param(
+            PROVIDER | {"JWT_ISSUER": PROVIDER["OIDC_ISSUER"]}, [], id="one issuer of all subjects"
+        ),
+        pytest.param(
+            PROVIDER | {"JWT_ISSUER": "https://other.example"}, ["files.W040"], id="two issuers"
+        ),
+        pytest.param(
+            PROVIDER | {"OIDC_CLIENT_SECRET": "drive"}, ["files.W002"], id="a weak client secret"
+        ),
     ],
 )
 def test_what_is_wrong_with_a_deployment_is_said(

@@ -300,6 +300,62 @@ def test_without_a_trusted_proxy_nothing_is_redirected(load: Load) -> None:
     assert settings["SESSION_COOKIE_SECURE"] is True
 
 
+PROVIDER = {
+    "OIDC_ISSUER": "https://login.example/realms/drive",
+    "OIDC_CLIENT_ID": "drive",
+    "PUBLIC_URL": "https://drive.example",
+}
+
+
+def test_an_issuer_is_https_or_this_machine_and_stays_as_it_is_given(load: Load) -> None:
+    assert load()["OIDC_ISSUER"] is None
+    for good in (
+        "https://login.example",
+        "https://login.example/",
+        "https://Login.example:8443/realms/drive",
+        "http://localhost:9400",
+        "http://127.0.0.1:9400",
+        "http://[::1]:9400/a",
+    ):
+        assert load(**PROVIDER | {"OIDC_ISSUER": good})["OIDC_ISSUER"] == good
+    for text in (
+        "http://login.example",
+        "http://127.0.0.1.example",
+        "ftp://localhost",
+        "login.example",
+        "https://",
+        "https://login.example?a=b",
+        "https://login.example/#a",
+        "https://user:password@login.example",
+        "https://login.example:0",
+        "https://login.example:port",
+        "https://login.example/a b",
+        "https://login.example/\n",
+        "https://[::1",
+        "HTTPS://login.example",
+    ):
+        refused(load, "OIDC_ISSUER", text)
+
+
+@pytest.mark.parametrize("missing", ["OIDC_ISSUER", "OIDC_CLIENT_ID", "PUBLIC_URL"])
+def test_a_provider_without_what_it_needs_stops_the_start(load: Load, missing: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=missing):
+        load(**PROVIDER | {missing: None})
+    with pytest.raises(ImproperlyConfigured, match="OIDC_CLIENT_SECRET"):
+        load(OIDC_CLIENT_SECRET=SECRET)
+
+
+def test_passwords_are_turned_off_only_where_a_provider_takes_their_place(load: Load) -> None:
+    password, provider = "files.api.sign_in.ThrottledBackend", "files.web.backend.OpenIDBackend"
+    assert load()["AUTHENTICATION_BACKENDS"] == [password]
+    assert load(**PROVIDER)["AUTHENTICATION_BACKENDS"] == [password, provider]
+    alone = load(**PROVIDER, PASSWORD_SIGN_IN="false")
+    assert alone["AUTHENTICATION_BACKENDS"] == [provider]
+    refused(load, "PASSWORD_SIGN_IN", "false")
+    with pytest.raises(ImproperlyConfigured, match="PASSWORD_SIGN_IN"):
+        load(**PROVIDER, PASSWORD_SIGN_IN="false", WEB="false")
+
+
 @pytest.mark.parametrize("address", [None, "http://drive.example"])
 def test_without_https_nothing_asks_for_it(load: Load, address: str | None) -> None:
     settings = load(PUBLIC_URL=address, TRUSTED_PROXIES="127.0.0.1", HSTS_SECONDS="60")

@@ -63,6 +63,8 @@ class TcpProxy:
         """Requests seen so far, whatever became of them."""
         self.received: list[bytes] | None = None
         """Once it is a list: what each request began with, its head if not more."""
+        self.sent: bytearray | None = None
+        """Once it is a bytearray: all that clients have sent since."""
         self.request_bytes = 0
         """Bytes that clients have sent so far."""
         self.answer_size = 0
@@ -165,9 +167,11 @@ class TcpProxy:
         with self._lock:
             self._fault = fault
 
-    def _count(self, size: int) -> None:
+    def _count(self, data: bytes) -> None:
         with self._lock:
-            self.request_bytes += size
+            self.request_bytes += len(data)
+            if self.sent is not None:
+                self.sent += data
 
     def _take(self, request: bytes) -> _Fault:
         """Count a request and return what becomes of it."""
@@ -217,7 +221,7 @@ class _Connection:
             self._proxy._open[self._client] = threading.current_thread()
         try:
             while data := self._client.recv(65536):
-                self._proxy._count(len(data))
+                self._proxy._count(data)
                 if self._new_request:
                     self._new_request, self._answered = False, 0
                     self._fault = self._proxy._take(data)
