@@ -64,7 +64,7 @@ def ends(person: Person, line: TcpProxy, keys: TcpProxy, db: None) -> Ends:
         "authorization_endpoint": f"{line.endpoint}/oauth2/authorize",
         "token_endpoint": f"{line.endpoint}/oauth2/token",
         "jwks_uri": f"{keys.endpoint}/jwks",
-        "id_token_signing_alg_values_supported": ["none", "HS256", "RS256", "RS512"],
+        "id_token_signing_alg_values_supported": ["none", "HS256", "RS512", *KEYS],
     }
 
     def run(token_of: Callable[[Claims], Any], **members: Any) -> Any:
