@@ -168,7 +168,7 @@ def strong_secrets(app_configs: Any, **options: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
-def issuer(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def issuer_keys(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn of an issuer whose keys could be forged, or whose every token is taken."""
     if settings.JWT_JWKS_URL is None:
         return []
@@ -239,7 +239,7 @@ def _reach(host: str) -> int:
 
 
 @register(Tags.security, deploy=True)
-def issuers(app_configs: Any, **options: Any) -> list[CheckMessage]:
+def two_issuers(app_configs: Any, **options: Any) -> list[CheckMessage]:
     """Warn of two issuers of subjects."""
     given = {settings.OIDC_ISSUER, settings.JWT_ISSUER} - {None}
     return [OTHER_ISSUER] if settings.OIDC_ISSUER and len(given) > 1 else []

@@ -19,7 +19,7 @@ from remotedrive import rates
 from remotedrive.rates import Rate
 from remotedrive.sizes import FORM, parse_size
 
-GROUPS = ("MINIO_", "JWT_")
+GROUPS = ("MINIO_", "JWT_", "OIDC_")
 """Prefixes whose settings belong together: where the environment sets one of a group, the file
 gives none of it, so that no address meets another store's keys."""
 

@@ -44,7 +44,7 @@ from files.services import (
 from files.services.commits import CommitResult
 from files.services.trees import NOT_GIVEN, FolderId, NotGiven
 from files.services.uploads import SignedUpload
-from files.store import transport
+from files.store import signing, transport
 from files.store.client import ObjectVersion, object_store
 from remotedrive.waiting import others_run
 
@@ -75,6 +75,8 @@ def init_uploads(
                 begun[number] = _new_upload(user, files, places, **arguments)
             except DriveError as error:
                 results[number] = error
+        # Without credentials to sign with, nothing is made in the store.
+        signing.uploads()
         failed = _create_multiparts({n: up for n, up in begun.items() if up.part_size is not None})
         signed = {
             number: uploads.sign_new(upload, expires_in=settings.PRESIGN_PUT_TTL)

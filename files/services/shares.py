@@ -236,14 +236,17 @@ def init_upload(
         expires_in = share_access.seconds_left(access.share, at_most=settings.PRESIGN_PUT_TTL)
         pending.take(owner.pk, through_shares=True)
 
+        # Credentials of a role may have to be waited for, so not in the transaction.
+        signed = uploads.sign_new(upload, expires_in=expires_in)
+
         @transaction.atomic
-        def begin() -> SignedUpload:
+        def record() -> None:
             share_access.record_use(access, ShareEvent.What.UPLOAD_STARTED)
             _require_room_for_upload(access)
-            return uploads.begin(upload=upload, expires_in=expires_in)
+            uploads.record(upload=upload)
 
         try:
-            signed = quotas.when_counted(owner, begin)
+            quotas.when_counted(owner, record)
         except QuotaExceededError as error:
             # How much the owner has is the owner's to know.
             raise QuotaExceededError(_OWNERS_QUOTA, needed=size) from error

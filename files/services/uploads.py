@@ -110,6 +110,8 @@ def init_upload(
     )
     upload.idempotency_key, upload.request_digest = idempotency_key, digest
     if multipart:
+        # Without credentials to sign with, nothing is made in the store.
+        signing.uploads()
         upload.multipart_id = object_store().create_multipart(upload.key)
     return _begin_or_sign_earlier(upload)
 
@@ -151,15 +153,24 @@ def new_upload(
 
 
 def begin(*, upload: Upload, expires_in: int) -> SignedUpload:
-    """Insert a new upload, and sign URLs for it that expire in `expires_in` seconds.
+    """Sign URLs for a new upload that expire in `expires_in` seconds, and record it.
+
+    Raises as `record`, and `StoreUnavailableError`.
+    """
+    signed = sign_new(upload, expires_in=expires_in)
+    record(upload=upload)
+    return signed
+
+
+def record(*, upload: Upload) -> None:
+    """Insert a new upload that URLs were signed for.
 
     Its size is reserved in the same transaction where its user has a quota. Raises
     `QuotaExceededError`, `quotas.UncountedError`.
     """
-    signed = sign_new(upload, expires_in=expires_in)
     if upload.idempotency_key is None and quotas.quota_of(upload.user) is None:
         execute(insert(upload))
-        return signed
+        return
     with transaction.atomic():
         if upload.idempotency_key is not None:
             # It may be used again after 24 h.
@@ -169,7 +180,6 @@ def begin(*, upload: Upload, expires_in: int) -> SignedUpload:
             ).update(idempotency_key=None)
         upload.reserved = quotas.reserve(upload.user, upload.size)
         execute(insert(upload))
-    return signed
 
 
 def sign_new(upload: Upload, *, expires_in: int) -> SignedUpload:

@@ -47,7 +47,9 @@ def bucket_address(endpoint: str, bucket: str, *, virtual: bool = False) -> Buck
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("the endpoint must have no query, fragment or user")
     below = parts.path.removesuffix("/")
-    if below and not (_is_unreserved_path(below) and not re.search(r"//|/\.|/$", below)):
+    if below and not (
+        _is_unreserved_path(below) and not re.search(r"//|/\.{1,2}(?:/|$)|/$", below)
+    ):
         raise ValueError("the endpoint's path must be plain segments")
     if not bucket:
         raise ValueError("the bucket must have a name")

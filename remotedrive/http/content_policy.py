@@ -63,7 +63,7 @@ def _without_scripts(*, form_action: str) -> str:
 
 
 def store_source() -> str:
-    """Return the store's bucket as a source: its host, and the path below which the store is.
+    """Return the store as a source: the host of its bucket, and the path below which it is.
 
     Browsers take a source that ends in a slash for all paths below it (CSP3 §6.7.2.11).
     """

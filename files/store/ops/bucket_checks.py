@@ -62,19 +62,19 @@ def clock(at: Examination) -> str:
     essential=True,
 )
 def credentials(at: Examination) -> str:
-    """There are credentials. A fixed session token, which ends and is not renewed, is a note."""
+    """There are credentials. A session token without a known end is a note."""
     found = credential_source(at.config)()
     if found.expires_at is not None:
         minutes = round((found.expires_at - time.time()) / 60)
         return f"temporary, for {minutes} more minutes; no URL is valid for longer"
+    if found.session_token is not None:
+        raise CheckNotedError(
+            "there is a session token, and nothing says when it ends",
+            "After that nothing works until another one is set, and URLs may say that they are "
+            "valid for longer. A role of the pod or the machine renews its credentials by itself.",
+        )
     if at.config.access_key is None:
         return "found, and without an end"
-    if at.config.session_token is not None:
-        raise CheckNotedError(
-            "MINIO_SESSION_TOKEN is set, and does not say when it ends",
-            "After that nothing works until another one is set, and URLs may say that they are "
-            "valid for longer. MINIO_CREDENTIALS=chain renews credentials by itself.",
-        )
     return "MINIO_ACCESS_KEY's"
 
 
