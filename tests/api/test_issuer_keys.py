@@ -368,7 +368,7 @@ def test_of_those_with_an_unknown_key_few_wait_for_an_issuer_that_hangs(
     monkeypatch.setattr(issuer_keys, "WAIT_SECONDS", 60)
     with ThreadPoolExecutor(5) as threads:
         first = threads.submit(lambda: list(keys.candidates("unknown", "ES256")))
-        wait_for(lambda: keys._fetcher._waiting)
+        wait_for(lambda: keys._fetcher._waiting == 1)
         others = threads.map(lambda _: list(keys.candidates("unknown", "ES256")), range(4))
         assert list(others) == [[]] * 4
         assert keys._fetcher.under_way
