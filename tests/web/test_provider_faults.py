@@ -210,6 +210,7 @@ def test_few_threads_wait_for_a_provider_that_hangs(
 ) -> None:
     settings.THREADS = 16
     monkeypatch.setattr(openid, "_SECONDS", 30)
+    monkeypatch.setattr(openid._places(), "_seconds", 0.1)
     line.hold()
     outcomes: list[type[Exception]] = []
 
@@ -239,9 +240,14 @@ def test_with_few_threads_one_may_wait_for_a_place(line: TcpProxy, settings: Set
 
 
 def test_a_browser_is_told_when_too_many_wait(
-    person: Person, line: TcpProxy, settings: Settings, db: None
+    person: Person,
+    line: TcpProxy,
+    settings: Settings,
+    db: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.THREADS = 2
+    monkeypatch.setattr(openid._places(), "_seconds", 0.1)
     with openid._places().hold({}):
         busy = person.start()
     assert busy.status_code == 503
