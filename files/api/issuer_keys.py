@@ -94,7 +94,8 @@ class IssuerKeys:
         yield from tried
         if tried and kid is not None:
             return
-        while self._ask_again(until):
+        # Another request may have had them fetched since this one looked.
+        while self._ask_again(until) or self._fetcher.latest is not keys:
             keys = self._current(until)
             found = [key for key in keys.matching(kid, algorithm) if key not in tried]
             yield from found

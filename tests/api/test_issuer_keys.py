@@ -288,6 +288,18 @@ def test_a_new_key_without_a_name_is_found(owner: Client, issuer: Issuer) -> Non
     refused(old.token())
 
 
+def test_keys_that_another_request_had_fetched_meanwhile_are_tried(issuer: Issuer) -> None:
+    old, new = Key(kid=None), Key(kid=None, number=2)
+    issuer.publish(old)
+    keys = issuer_keys.IssuerKeys(issuer.url, waiters=2)
+    first = keys.candidates(None, "ES256")
+    next(first)
+    issuer.publish(new)
+    assert len(list(keys.candidates(None, "ES256"))) == 2
+    assert len(list(first)) == 1
+    assert issuer.proxy.requests == 2
+
+
 def test_all_who_bring_an_unknown_key_at_once_share_one_fetch(issuer: Issuer) -> None:
     valid_claims(KEY.token())
     issuer.publish(KEY, OTHER)
