@@ -60,10 +60,10 @@ class Fetcher(Generic[T]):
                     self.under_way = True
             return self.under_way
 
-    def wait(self, *, until: float) -> None:
+    def wait(self, *, until: float) -> bool:
         """Wait for the end of the fetch under way, if there is one, but not past `until`.
 
-        `until` is a time of the monotonic clock.
+        `until` is a time of the monotonic clock. Returns whether none is under way any more.
         """
         with others_run(), self._changed:
             if self._waiting >= self._waiters:
@@ -74,6 +74,7 @@ class Fetcher(Generic[T]):
                     self._changed.wait(left)
             finally:
                 self._waiting -= 1
+            return not self.under_way
 
     def _run(self) -> None:
         found = None

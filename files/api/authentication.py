@@ -14,8 +14,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from files.api.issuer_keys import ALGORITHMS, issuer_keys
+from files.api.issuer_keys import issuer_keys
 from files.api.remembered import remembered_users
+from files.key_sets import ALGORITHMS
 from files.models import User
 from files.services import tokens
 from files.services.accounts import is_subject, user_of_subject

@@ -1,8 +1,7 @@
 """The public keys by which an outside issuer's tokens are verified: JWK Set of `JWT_JWKS_URL`.
 
-RFC 7517, RFC 7518 §3.1, RFC 8037 §3.1. Keys for HMAC in a set are ignored, so that public and
-secret keys never mix (RFC 8725 §3.2). A key's own `alg`, else its type and curve, says for which
-algorithm it is; the token only has to name the same one.
+`files.key_sets` says which of them are used, and each for which algorithm; the token only has to
+name the same one.
 """
 
 from __future__ import annotations
@@ -23,18 +22,12 @@ from jwt import PyJWK
 
 from files.api.remembered import remembered_users
 from files.exceptions import IssuerUnavailableError
+from files.key_sets import usable_key
 from files.store import transport
 from remotedrive.fetching import Fetcher
 
 logger = logging.getLogger(__name__)
 
-ALGORITHMS = frozenset(
-    {
-        *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-        *("ES256", "ES384", "ES512", "EdDSA"),
-    }
-)
-"""Of public keys only."""
 REFRESH_SECONDS = 900
 """After so long the set is fetched again, while requests go on with the one there is."""
 RETRY_SECONDS = 60
@@ -59,7 +52,7 @@ class KeySet:
         self._all: list[PyJWK] = []
         self.members = [jwk for jwk in jwks if isinstance(jwk, dict)]
         for jwk in self.members:
-            key = _usable_key(jwk)
+            key = usable_key(jwk)
             if key is not None:
                 self._all.append(key)
                 if isinstance(key.key_id, str):
@@ -101,7 +94,8 @@ class IssuerKeys:
         yield from tried
         if tried and kid is not None:
             return
-        while self._ask_again(until):
+        # Another request may have had them fetched since this one looked.
+        while self._ask_again(until) or self._fetcher.latest is not keys:
             keys = self._current(until)
             found = [key for key in keys.matching(kid, algorithm) if key not in tried]
             yield from found
@@ -130,7 +124,7 @@ class IssuerKeys:
     def _ask_again(self, until: float) -> bool:
         """Wait for a fetch, begun now unless this minute had one for an unknown key already.
 
-        Returns whether there was one to wait for, and time.
+        Returns whether one ended.
         """
         with self._asking:
             now = time.monotonic()
@@ -141,8 +135,7 @@ class IssuerKeys:
                     return False
                 self._asked_at = now
                 self._fetcher.begin(at_most_every=0)
-        self._fetcher.wait(until=until)
-        return True
+        return self._fetcher.wait(until=until)
 
     def _fetch(self) -> KeySet:
         before = self._fetcher.latest
@@ -165,28 +158,6 @@ def issuer_keys() -> IssuerKeys:
     # `cache` alone lets threads that come at once each make their own.
     with _making:
         return _issuer_keys(settings.JWT_JWKS_URL, max(1, settings.THREADS // 2))
-
-
-def _usable_key(jwk: dict[str, Any]) -> PyJWK | None:
-    """Return the key, or None where it is none to verify signatures with."""
-    operations = jwk.get("key_ops", ["verify"])
-    if (
-        jwk.get("kty") not in ("RSA", "EC", "OKP")
-        or jwk.get("use", "sig") != "sig"
-        or not isinstance(operations, list)
-        or "verify" not in operations
-        # A private key that was made public.
-        or "d" in jwk
-    ):
-        return None
-    try:
-        key = PyJWK(jwk)
-    except Exception:
-        # Any error: a key that breaks a parser leaves the others usable.
-        return None
-    if key.algorithm_name not in ALGORITHMS or key.Algorithm.check_key_length(key.key):
-        return None
-    return key
 
 
 def _read(url: str) -> bytes:

@@ -1,7 +1,8 @@
 """Sign-in at the OpenID provider that `OIDC_ISSUER` names.
 
 The authorization code flow (OpenID Connect Core 1.0, section 3.1) with PKCE (RFC 7636), by Authlib.
-All waiting of one step ends within `_SECONDS`, and few threads wait at the same time.
+All waiting of one step ends within `_SECONDS`, and few threads wait at the same time: for the
+clients of one network one, and one more for its place.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import base64
 import io
 import logging
 import ssl
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -23,9 +26,12 @@ from authlib.integrations.base_client import BaseApp, OAuth2Mixin, OAuthError, O
 from authlib.integrations.requests_client import OAuth2Session
 from django.conf import settings
 from django.utils.crypto import salted_hmac
+from joserfc.jwk import JWKRegistry
 from requests.adapters import HTTPAdapter
 
+from files.key_sets import usable_key
 from files.places import Places
+from files.services import attempts
 from files.services.accounts import is_subject
 from files.store import transport
 
@@ -36,7 +42,7 @@ _BYTES = 1 << 20
 _METADATA_SECONDS = 3600
 """How long metadata and keys are kept. An unknown key has the keys read again at once, and after a
 token that is not valid the next sign-in reads both."""
-_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+_ALGORITHMS = ("RS256", "ES256", "EdDSA", "Ed25519")
 """As for bearer tokens: public keys only."""
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _REFUSALS = (
@@ -45,6 +51,9 @@ _REFUSALS = (
     *("server_error", "temporarily_unavailable"),
 )
 """Codes of RFC 6749, sections 4.1.2.1 and 5.2, which alone are logged as the provider sent them."""
+ATTEMPT_SECONDS = 600
+"""How long a sign-in may take."""
+_TRIED_MAX = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -76,12 +85,41 @@ def _derived(seed: str, purpose: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def authorization_url(attempt: Attempt) -> str:
-    """Return where the browser goes to sign in.
+class _Tried:
+    """The attempts of the last `ATTEMPT_SECONDS`, `_TRIED_MAX` at most, of this process only.
+
+    A browser deletes the cookie of its attempt; whoever keeps it could have the provider asked with
+    any number of codes.
+    """
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, attempt: Attempt) -> bool:
+        """Return whether the attempt is new here. Its state is a digest, and tells no secret."""
+        now = time.monotonic()
+        with self._lock:
+            while self._ends and next(iter(self._ends.values())) <= now:
+                self._ends.popitem(last=False)
+            if attempt.state in self._ends:
+                return False
+            if len(self._ends) >= _TRIED_MAX:
+                self._ends.popitem(last=False)
+            self._ends[attempt.state] = now + ATTEMPT_SECONDS
+            return True
+
+
+_tried = _Tried()
+
+
+def authorization_url(attempt: Attempt, address: str) -> str:
+    """Return where the browser at the IP `address` goes to sign in.
 
     Raises `ProviderUnavailableError`, `BusyError`.
     """
-    with _asking() as provider:
+    provider = _of_settings()
+    with _asking(nullcontext() if provider.is_known() else _place(address)):
         made = provider.create_authorization_url(
             redirect_uri(),
             state=attempt.state,
@@ -91,13 +129,16 @@ def authorization_url(attempt: Attempt) -> str:
     return str(made["url"])
 
 
-def subject_of_code(attempt: Attempt, code: str) -> str:
+def subject_of_code(attempt: Attempt, code: str, address: str) -> str:
     """Return the `sub` that the provider vouches for, in exchange for the `code` of the callback.
 
-    Raises `SignInRejectedError`, `ProviderUnavailableError`, `BusyError`.
+    `address` is the browser's IP. Raises `SignInRejectedError`, also for an attempt that was tried
+    before, `ProviderUnavailableError`, `BusyError`.
     """
-    with _asking() as provider:
-        return provider.subject_of_code(attempt, code)
+    if not _tried.add(attempt):
+        raise SignInRejectedError
+    with _asking(_place(address)):
+        return _of_settings().subject_of_code(attempt, code)
 
 
 def redirect_uri() -> str:
@@ -112,21 +153,28 @@ def log_refusal(error: Any) -> None:
 
 
 @contextmanager
-def _asking() -> Iterator[_Provider]:
-    provider = _provider(settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET)
+def _asking(place: AbstractContextManager[None]) -> Iterator[None]:
     try:
-        with _places().hold({}), transport.deadline(_SECONDS):
-            yield provider
+        with place, transport.deadline(_SECONDS):
+            yield
     except (OSError, ValueError, RecursionError) as error:
         # Those of requests, and of JSON. Their text may hold the URL and what was answered.
         _log.warning("the OpenID provider does not answer: %s", type(error).__name__)
         raise ProviderUnavailableError from None
 
 
+def _place(address: str) -> AbstractContextManager[None]:
+    return _places().hold({("network", attempts.network(address)): 1})
+
+
 @cache
 def _places() -> Places:
     most = max(1, settings.THREADS // 8)
-    return Places(most, waiting=settings.THREADS // 8, seconds=1)
+    return Places(most, waiting=most, seconds=1)
+
+
+def _of_settings() -> _Provider:
+    return _provider(settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET)
 
 
 @cache
@@ -193,13 +241,17 @@ class _Provider(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
         self._issuer = issuer
         self._fresh_until = 0.0
 
+    def is_known(self) -> bool:
+        """Return whether there is nothing to ask before a browser can be sent to the provider."""
+        return time.monotonic() < self._fresh_until
+
     def load_server_metadata(self) -> dict[str, Any]:
         """Return what is used of the provider's metadata, read at most once an hour.
 
         No more of it, because Authlib takes options of its own from there, too.
         Source: OpenID Connect Discovery 1.0, section 4.
         """
-        if time.monotonic() < self._fresh_until:
+        if self.is_known():
             return self.server_metadata
         url = f"{self._issuer.removesuffix('/')}/.well-known/openid-configuration"
         with self._get_session() as session:
@@ -222,6 +274,14 @@ class _Provider(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
         }
         self._fresh_until = time.monotonic() + _METADATA_SECONDS
         return self.server_metadata
+
+    def fetch_jwk_set(self, force: bool = False) -> dict[str, Any]:
+        """Return the set without the keys that are none for signatures, or that break a parser.
+
+        Source: RFC 7517, section 5.
+        """
+        given = super().fetch_jwk_set(force)["keys"]
+        return {"keys": [jwk for jwk in given if usable_key(jwk) and _is_readable(jwk)]}
 
     def subject_of_code(self, attempt: Attempt, code: str) -> str:
         """As the function of that name."""
@@ -262,3 +322,13 @@ class _Provider(OAuth2Mixin, OpenIDMixin, BaseApp):  # type: ignore[misc]
         supported = given.get("token_endpoint_auth_methods_supported")
         is_basic = not isinstance(supported, list) or "client_secret_basic" in supported
         return "client_secret_basic" if is_basic else "client_secret_post"
+
+
+def _is_readable(jwk: dict[str, Any]) -> bool:
+    """Return whether Authlib takes a key: it looks at members which PyJWT passes over."""
+    try:
+        JWKRegistry.import_key(jwk)
+    except Exception:
+        # Any error, as of the parsers before.
+        return False
+    return True

@@ -28,7 +28,6 @@ from remotedrive.http import content_policy
 
 COOKIE = "oidc"
 _PATH = "/sign-in/oidc"
-_ATTEMPT_SECONDS = 600
 _RETRY_SECONDS = 60
 _BACKEND = f"{OpenIDBackend.__module__}.{OpenIDBackend.__qualname__}"
 _AWAY = "The sign-in service does not answer. Try again in a minute."
@@ -52,7 +51,7 @@ def start(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect("/", status=303)
     seed = secrets.token_urlsafe(32)
     try:
-        url = openid.authorization_url(openid.Attempt.of(seed))
+        url = openid.authorization_url(openid.Attempt.of(seed), _address(request))
     except openid.ProviderUnavailableError:
         return sign_in_page(request, _AWAY, 503, retry_after=_RETRY_SECONDS)
     except BusyError as error:
@@ -61,7 +60,7 @@ def start(request: HttpRequest) -> HttpResponse:
     response.set_cookie(
         COOKIE,
         _signer.sign(seed),
-        max_age=_ATTEMPT_SECONDS,
+        max_age=openid.ATTEMPT_SECONDS,
         path=_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -92,7 +91,7 @@ def _answered(request: HttpRequest, attempt: openid.Attempt) -> HttpResponse:
     if not code:
         return _refused(request, _UNCONFIRMED, 400)
     try:
-        subject = openid.subject_of_code(attempt, code)
+        subject = openid.subject_of_code(attempt, code, _address(request))
     except openid.SignInRejectedError:
         return _refused(request, _UNCONFIRMED, 400)
     except openid.ProviderUnavailableError:
@@ -126,12 +125,16 @@ def _signed_in(request: HttpRequest, subject: str) -> HttpResponse:
 def _attempt_of(request: HttpRequest) -> openid.Attempt | None:
     """Return the attempt that this browser began and this callback ends; None: there is none."""
     try:
-        seed = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=_ATTEMPT_SECONDS)
+        seed = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=openid.ATTEMPT_SECONDS)
     except BadSignature:
         return None
     attempt = openid.Attempt.of(seed)
     is_same = constant_time_compare(attempt.state, request.GET.get("state", ""))
     return attempt if is_same else None
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _require_provider() -> None:

@@ -9,23 +9,27 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import joserfc.jwt
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from joserfc.jwk import OKPKey
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from pytest_django.fixtures import Settings
 
+from files import key_sets
 from files.api import issuer_keys
 from files.api.authentication import TokenInvalidError, valid_claims
 from files.api.remembered import remembered_users
 from remotedrive.fetching import Fetcher
 from tests.support.client import Answer, Client, assert_problem
 from tests.support.issuer import Issuer, Key, KeyServer, issuer_of, key_server
+from tests.support.process import wait_for
 from tests.support.tokens import NOW, ask, claims, encoded, signed
 
 __all__ = ["key_server"]
 
-ALGORITHMS = sorted(issuer_keys.ALGORITHMS)
+ALGORITHMS = sorted(key_sets.ALGORITHMS - {"Ed25519"})
 KEY = Key()
 OTHER = Key(kid="two", number=2)
 ELSEWHERE = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
@@ -70,6 +74,19 @@ def test_a_key_that_does_not_name_its_algorithm_has_that_of_its_type(
     key = Key(algorithm)
     issuer.publish(key.jwk(alg=None, use=None))
     assert ask(key.token()).status == 200
+
+
+@pytest.mark.parametrize("published", ["Ed25519", "EdDSA", None])
+def test_the_new_name_of_eddsa_is_taken_where_the_key_has_it(
+    owner: Client, issuer: Issuer, published: str | None
+) -> None:
+    key = Key("EdDSA")
+    issuer.publish(key.jwk(alg=published), OTHER)
+    private = OKPKey.import_key(OKPAlgorithm.to_jwk(key.private, as_dict=True))
+    header = {"alg": "Ed25519", "kid": key.kid}
+    token = joserfc.jwt.encode(header, json.loads(claims()), private, algorithms=["Ed25519"])
+    assert ask(token).status == (200 if published == "Ed25519" else 401)
+    assert ask(key.token()).status == (401 if published == "Ed25519" else 200)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +182,7 @@ def test_a_token_does_not_choose_the_algorithm_of_a_key(
         {"alg": "none"},
         {"alg": ["ES256"]},
         {"alg": "ES384"},
+        {"alg": "Ed25519"},
         {"crv": "P-384"},
         {"crv": "secp256k1"},
         {"x": "AA"},
@@ -270,6 +288,18 @@ def test_a_new_key_without_a_name_is_found(owner: Client, issuer: Issuer) -> Non
     refused(old.token())
 
 
+def test_keys_that_another_request_had_fetched_meanwhile_are_tried(issuer: Issuer) -> None:
+    old, new = Key(kid=None), Key(kid=None, number=2)
+    issuer.publish(old)
+    keys = issuer_keys.IssuerKeys(issuer.url, waiters=2)
+    first = keys.candidates(None, "ES256")
+    next(first)
+    issuer.publish(new)
+    assert len(list(keys.candidates(None, "ES256"))) == 2
+    assert len(list(first)) == 1
+    assert issuer.proxy.requests == 2
+
+
 def test_all_who_bring_an_unknown_key_at_once_share_one_fetch(issuer: Issuer) -> None:
     valid_claims(KEY.token())
     issuer.publish(KEY, OTHER)
@@ -324,7 +354,9 @@ def assert_unavailable(answer: Answer) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("fault", ["hold", "drip", "refuse"])
+@pytest.mark.parametrize(
+    "fault", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("hold", "drip")), "refuse"]
+)
 def test_while_the_issuer_hangs_known_keys_go_on_and_an_unknown_one_is_refused_in_time(
     owner: Client, issuer: Issuer, fault: str
 ) -> None:
@@ -339,6 +371,24 @@ def test_while_the_issuer_hangs_known_keys_go_on_and_an_unknown_one_is_refused_i
     assert ask(KEY.token()).status == 200
 
 
+def test_of_those_with_an_unknown_key_few_wait_for_an_issuer_that_hangs(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = issuer_keys.IssuerKeys(issuer.url, waiters=1)
+    assert list(keys.candidates("one", "ES256"))
+    issuer.proxy.hold()
+    monkeypatch.setattr(issuer_keys, "WAIT_SECONDS", 60)
+    with ThreadPoolExecutor(5) as threads:
+        first = threads.submit(lambda: list(keys.candidates("unknown", "ES256")))
+        wait_for(lambda: keys._fetcher._waiting == 1)
+        others = threads.map(lambda _: list(keys.candidates("unknown", "ES256")), range(4))
+        assert list(others) == [[]] * 4
+        assert keys._fetcher.under_way
+        assert not first.done()
+        issuer.proxy.refuse()
+    assert first.result() == []
+
+
 def test_an_old_set_is_fetched_again_while_requests_go_on_with_it(
     owner: Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +397,7 @@ def test_an_old_set_is_fetched_again_while_requests_go_on_with_it(
     assert ask(KEY.token()).status == 200
     assert not issuer_keys.issuer_keys()._fetcher.under_way, "less than a minute after the last"
     monkeypatch.setattr(issuer_keys, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(issuer_keys, "WAIT_SECONDS", 0.1)
     issuer.proxy.hold()
     assert ask(KEY.token()).status == 200
     assert issuer_keys.issuer_keys()._fetcher.under_way
@@ -366,6 +417,7 @@ def test_a_key_that_the_issuer_took_back_is_refused_after_the_next_fetch_also_wh
     monkeypatch.setattr(issuer_keys, "RETRY_SECONDS", 0)
     assert ask(OTHER.token()).status == 200
     wait_for_fetch()
+    monkeypatch.undo()
     refused(token)
     remembered_users.forget_everyone()
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.client import assert_problem
 from tests.support.issuer import Key, KeyServer, Provider, issuer_of, key_server
+from tests.support.process import wait_for
 from tests.support.server import RemoteClient, running
 
 __all__ = ["key_server"]
@@ -106,3 +107,49 @@ def test_while_keys_are_replaced_under_load_no_valid_token_fails(
         assert set(statuses) == {200}
         # Of each worker one at first, and one for the new key.
         assert 2 <= issuer.proxy.requests <= 4
+
+
+def test_while_a_provider_is_replaced_under_load_its_new_tokens_open_the_api(
+    provider: Provider, tmp_path: Path
+) -> None:
+    folder = tmp_path / "service"
+    folder.mkdir()
+    with running(
+        folder,
+        workers=2,
+        AUTH_CACHE_SECONDS="0",
+        JWT_SECRET="",
+        JWT_JWKS_URL=f"{provider.url}/jwks",
+        JWT_ISSUER=provider.url,
+        JWT_AUDIENCE="drive",
+    ) as server:
+        tokens = [provider.id_token("alice", client="drive")]
+        statuses = list[tuple[str, int]]()
+        done = threading.Event()
+
+        def load() -> None:
+            somebody = RemoteClient(server, None)
+            while not done.is_set():
+                somebody.token = token = tokens[-1]
+                statuses.append((token, somebody.get("/files").status))
+
+        def after_more(count: int) -> None:
+            wanted = len(statuses) + count
+            wait_for(lambda: len(statuses) >= wanted, seconds=60)
+
+        threads = [threading.Thread(target=load, daemon=True) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        after_more(100)
+        provider.stop()
+        after_more(100)
+        provider.start()
+        after_more(100)
+        # Nobody has seen the new key, so nothing that came before has failed.
+        assert set(statuses) == {(tokens[0], 200)}
+        tokens.append(provider.id_token("alice", client="drive"))
+        after_more(200)
+        done.set()
+        for thread in threads:
+            thread.join(30)
+    assert {status for token, status in statuses if token == tokens[1]} == {200}

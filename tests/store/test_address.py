@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -17,24 +18,26 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from django.conf import settings as in_use
+from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AssumeRoleProvider
 from pytest_django.fixtures import Settings
 
 from files.exceptions import StoreUnavailableError
-from files.store import sdk, signing
+from files.store import credentials, sdk, signing
 from files.store.client import ObjectStore
 from files.store.config import StoreConfig
 from scripts.lib.processes import answers, free_port
 from scripts.lib.servers import minio_command, minio_path, minio_settings
+from tests.support.client import fetch, sha256
 from tests.support.client import put as put_to
-from tests.support.client import sha256
 from tests.support.doctor import doctor
+from tests.support.issuer import KeyServer, key_server
 from tests.support.names import localhost_names
 from tests.support.object_store import make_store
 from tests.support.process import Process
 from tests.support.store import make_bucket
 
-__all__ = ["localhost_names"]
+__all__ = ["key_server", "localhost_names"]
 
 DATA = b"Where is it kept?"
 
@@ -157,6 +160,47 @@ def without_token(url: str) -> str:
     return re.sub("&X-Amz-Security-Token=[^&]+", "", url)
 
 
+def temporary_keys(settings: Settings) -> Credentials:
+    """Return keys with a token, for an hour, of the store's STS."""
+    return AssumeRoleProvider(
+        sts_endpoint=settings.MINIO_ENDPOINT,
+        access_key=settings.MINIO_ACCESS_KEY,
+        secret_key=settings.MINIO_SECRET_KEY,
+        duration_seconds=3600,
+    ).retrieve()
+
+
+@pytest.fixture
+def role(
+    at_minio: None,
+    key_server: KeyServer,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[None]:
+    """A role whose keys have a token and an end, and no keys in the settings."""
+    found, name = temporary_keys(settings), f"{uuid.uuid4()}.json"
+    document = {
+        "AccessKeyId": found.access_key,
+        "SecretAccessKey": found.secret_key,
+        "Token": found.session_token,
+        "Expiration": f"{found.expiration:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    key_server.write(name, json.dumps(document))
+    settings.MINIO_ACCESS_KEY = settings.MINIO_SECRET_KEY = None
+    settings.MINIO_UPLOAD_ACCESS_KEY = settings.MINIO_UPLOAD_SECRET_KEY = None
+    settings.MINIO_CREDENTIALS = "chain"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("ACCESS_KEY_ID", "ACCESS_KEY", "WEB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(f"AWS_{variable}", raising=False)
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", key_server.url(name))
+    credentials._role_credentials.cache_clear()
+    signing._uploads.cache_clear()
+    signing._downloads.cache_clear()
+    yield
+    credentials._role_credentials.cache_clear()
+
+
 def own_store() -> ObjectStore:
     return ObjectStore(StoreConfig.from_settings(), concurrency=4)
 
@@ -185,12 +229,7 @@ class TestOnOwnMinIO:
     def test_temporary_keys_open_the_store_with_their_token_and_not_without(
         self, settings: Settings
     ) -> None:
-        found = AssumeRoleProvider(
-            sts_endpoint=settings.MINIO_ENDPOINT,
-            access_key=settings.MINIO_ACCESS_KEY,
-            secret_key=settings.MINIO_SECRET_KEY,
-            duration_seconds=3600,
-        ).retrieve()
+        found = temporary_keys(settings)
         settings.MINIO_ACCESS_KEY, settings.MINIO_SECRET_KEY = found.access_key, found.secret_key
         settings.MINIO_UPLOAD_ACCESS_KEY = settings.MINIO_UPLOAD_SECRET_KEY = None
         with pytest.raises(StoreUnavailableError):
@@ -210,3 +249,23 @@ class TestOnOwnMinIO:
         # MinIO carries out copies for a key that may read.
         assert report.names("fail") == {"copy"}
         assert report.names("note") == {"credentials", "upload key"}
+
+    def test_the_token_of_a_role_comes_with_what_is_signed_and_with_what_is_asked(
+        self, role: None
+    ) -> None:
+        store, key = own_store(), f"uploads/{uuid.uuid4()}"
+        put = signing.uploads().put(key, size=len(DATA), checksum=None, expires_in=900).url
+        assert put_to(without_token(put), DATA).status_code == 403
+        assert put_to(put, DATA).status_code == 200
+        kept = store.head(key)
+        assert kept is not None
+        assert store.sha256(key, version_id=kept.version_id) == sha256(DATA)
+        get = signing.downloads().get(
+            key,
+            version_id=kept.version_id,
+            content_type="text/plain",
+            disposition="attachment",
+            expires_in=900,
+        )
+        assert fetch(without_token(get.url)).status_code == 403
+        assert fetch(get.url).content == DATA

@@ -27,6 +27,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
 @pytest.fixture
 def line(provider: Provider, settings: Settings) -> Iterator[TcpProxy]:
     """The service's and the browser's way to the provider, which is the issuer of this address."""
+    openid._places.cache_clear()
     with TcpProxy(provider.address) as proxy:
         settings.PUBLIC_URL = "http://testserver"
         settings.OIDC_ISSUER = proxy.endpoint
@@ -38,6 +39,7 @@ def line(provider: Provider, settings: Settings) -> Iterator[TcpProxy]:
         ]
         yield proxy
     openid._provider.cache_clear()
+    openid._places.cache_clear()
 
 
 class Person:

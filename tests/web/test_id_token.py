@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import joserfc.jwt
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from joserfc.jwk import OKPKey
 
 from files.models import User
 from tests.support import oidc_provider
@@ -37,11 +39,11 @@ Claims = dict[str, Any]
 Ends = Callable[..., Any]
 
 
-def published(**private: Any) -> bytes:
-    """Return the response with the public part of these keys, each under its name."""
-    made = []
+def published(*jwks: Any, **private: Any) -> bytes:
+    """Return the response with `jwks`, and the public part of these keys, each under its name."""
+    made = [*jwks]
     for name, key in private.items():
-        algorithm = jwt.get_algorithm_by_name("RS256" if name == "new" else name)
+        algorithm = jwt.get_algorithm_by_name(name if name in KEYS else "RS256")
         jwk: Any = algorithm.to_jwk(key.public_key(), as_dict=True)
         made.append(jwk | {"kid": name, "use": "sig"})
     return response("200 OK", json.dumps({"keys": made}).encode())
@@ -121,6 +123,33 @@ def hmac_by(key: bytes, kid: str = "RS256") -> Callable[[Claims], str]:
 def test_a_right_token_signs_in(ends: Ends, person: Person, algorithm: str) -> None:
     assert ends(lambda claims: signed(claims, algorithm)).status_code == 200
     assert person.is_signed_in()
+
+
+BRAINPOOL = {"kty": "EC", "crv": "brainpoolP256r1", "kid": "a", "x": "AA", "y": "AA"}
+SHORT = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+
+
+def test_keys_that_cannot_be_used_leave_the_others_usable(ends: Ends, keys: TcpProxy) -> None:
+    good: Any = jwt.get_algorithm_by_name("ES256")
+    members = good.to_jwk(KEYS["ES256"].public_key(), as_dict=True)
+    more: list[Any] = [7, None, BRAINPOOL, members | {"kid": 7}, members | {"x5c": 7}]
+    more += [members | {"kid": "a", "use": "enc"}, {"kty": "oct", "kid": "a", "k": "YQ"}]
+    keys.answer(published(*more, **KEYS, short=SHORT))
+    assert ends(signed).status_code == 200
+    with pytest.warns(Warning, match="1024"):
+        refused = ends(lambda claims: signed(claims, key=SHORT, kid="short"))
+    assert refused.status_code == 400
+
+
+def test_the_new_name_of_eddsa_signs_in(ends: Ends, keys: TcpProxy) -> None:
+    key = OKPKey.import_key(KEYS["EdDSA"])
+    keys.answer(published(key.as_dict(private=False) | {"alg": "Ed25519", "kid": "a"}))
+    header = {"alg": "Ed25519", "kid": "a"}
+
+    def token_of(claims: Claims) -> str:
+        return joserfc.jwt.encode(header, claims, key, algorithms=["Ed25519"])
+
+    assert ends(token_of).status_code == 200
 
 
 def test_a_key_that_is_new_is_read_at_once(ends: Ends, keys: TcpProxy) -> None:

@@ -179,42 +179,77 @@ def began(person: Person) -> str:
     return person.query()["state"]
 
 
+def asked_from(address: str, seed: str) -> type[Exception]:
+    """Come back to the service with a code that is none; return what is raised."""
+    try:
+        openid.subject_of_code(openid.Attempt.of(seed), "none", address)
+    except Exception as error:
+        return type(error)
+    raise AssertionError
+
+
+def test_one_network_keeps_nobody_else_from_a_provider_that_hangs(
+    line: TcpProxy, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.THREADS = 16
+    monkeypatch.setattr(openid, "_SECONDS", 30)
+    openid.authorization_url(openid.Attempt.of("first"), "192.0.2.1")
+    line.hold()
+    with ThreadPoolExecutor(4) as threads:
+        same = [threads.submit(asked_from, f"192.0.2.{i}", f"same {i}") for i in range(4)]
+        wait_for(lambda: sum(each.done() for each in same) == 2)
+        assert {each.result() for each in same if each.done()} == {BusyError}
+        assert openid.authorization_url(openid.Attempt.of("start"), "192.0.2.1")
+        line.pass_on()
+        assert asked_from("198.51.100.1", "other") is openid.SignInRejectedError
+        line.refuse()
+
+
 def test_few_threads_wait_for_a_provider_that_hangs(
     line: TcpProxy, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings.THREADS = 16
     monkeypatch.setattr(openid, "_SECONDS", 30)
-    most = settings.THREADS // 8
+    monkeypatch.setattr(openid._places(), "_seconds", 0.1)
     line.hold()
     outcomes: list[type[Exception]] = []
 
-    def ask() -> None:
+    def ask(number: int) -> None:
         try:
-            openid.authorization_url(openid.Attempt.of("seed"))
+            openid.authorization_url(openid.Attempt.of("seed"), f"192.0.{number}.1")
         except Exception as error:
             outcomes.append(type(error))
 
-    with ThreadPoolExecutor(4 * most) as threads:
-        waiting = [threads.submit(ask) for _ in range(4 * most)]
-        wait_for(lambda: len(outcomes) == 3 * most)
-        assert outcomes == [BusyError] * (3 * most)
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [threads.submit(ask, number) for number in range(8)]
+        wait_for(lambda: len(outcomes) == 6)
+        assert outcomes == [BusyError] * 6
         line.refuse()
     assert all(each.done() for each in waiting)
-    assert outcomes[3 * most :] == [openid.ProviderUnavailableError] * most
+    assert outcomes[6:] == [openid.ProviderUnavailableError] * 2
+
+
+def test_with_few_threads_one_may_wait_for_a_place(line: TcpProxy, settings: Settings) -> None:
+    settings.THREADS = 2
+    openid.authorization_url(openid.Attempt.of("first"), "192.0.2.1")
+    with ThreadPoolExecutor(1) as threads:
+        with openid._places().hold({}):
+            waits = threads.submit(asked_from, "192.0.2.1", "few threads")
+            wait_for(lambda: bool(openid._places()._waiting) or waits.done())
+        assert waits.result() is openid.SignInRejectedError
 
 
 def test_a_browser_is_told_when_too_many_wait(
-    person: Person, line: TcpProxy, settings: Settings, db: None
+    person: Person,
+    line: TcpProxy,
+    settings: Settings,
+    db: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    places = openid._places()
-    most = settings.THREADS // 8
-    held = [places.hold({}) for _ in range(most)]
-    for each in held:
-        each.__enter__()
-    try:
+    settings.THREADS = 2
+    monkeypatch.setattr(openid._places(), "_seconds", 0.1)
+    with openid._places().hold({}):
         busy = person.start()
-    finally:
-        for each in held:
-            each.__exit__(None, None, None)
     assert busy.status_code == 503
     assert busy.headers["Retry-After"] == "1"
     assert "The service is busy." in busy.content.decode()

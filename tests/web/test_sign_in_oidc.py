@@ -16,6 +16,7 @@ from django.test import Client as Browser
 from pytest_django.fixtures import Settings
 
 from files.models import User
+from files.services import openid
 from tests.support import oidc_provider
 from tests.support.tcp_proxy import TcpProxy
 from tests.web.conftest import Person, moves_on_to
@@ -162,9 +163,26 @@ def test_a_callback_works_once(person: Person, line: TcpProxy, owner: User) -> N
     assert person.come_back(address).status_code == 200
     person.browser.logout()
     assert starts_again(person.come_back(address), 400)
-    # Whoever has kept the cookie has a code that the provider takes no more.
-    person.browser.cookies["oidc"] = cookie
-    assert starts_again(person.come_back(address), 400)
+    # Whoever has kept the cookie cannot have the provider asked again.
+    before = line.requests
+    for code in ("", "made-up"):
+        person.browser.cookies["oidc"] = cookie
+        assert starts_again(person.come_back(f"{address}{code}"), 400)
+    assert line.requests == before
+
+
+@pytest.mark.once
+def test_of_the_attempts_that_were_tried_the_latest_are_known_until_they_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openid, "_TRIED_MAX", 2)
+    tried, (first, second, third) = openid._Tried(), map(openid.Attempt.of, "abc")
+    assert [tried.add(each) for each in (first, second, second)] == [True, True, False]
+    assert [tried.add(each) for each in (third, second, first)] == [True, False, True]
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + openid.ATTEMPT_SECONDS + 1)
+    assert tried.add(second)
+    assert len(tried._ends) == 1
 
 
 def test_a_provider_that_refuses_is_told_in_our_words(
