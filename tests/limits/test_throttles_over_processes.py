@@ -13,7 +13,13 @@ import pytest
 from remotedrive.rate_limits import FAILURES_TO_OPEN, OPEN_SECONDS
 from tests.support.client import assert_problem
 from tests.support.process import wait_for
-from tests.support.redis_server import PASSWORD, RedisServer, needs_redis, redis_server
+from tests.support.redis_server import (
+    PASSWORD,
+    RedisServer,
+    make_certificate,
+    needs_redis,
+    redis_server,
+)
 from tests.support.server import running
 from tests.support.shares import share
 from tests.support.tcp_proxy import TcpProxy
@@ -139,8 +145,7 @@ def test_requests_do_not_wait_for_a_redis_whose_name_is_not_resolved(
     data.mkdir()
     (code / "sitecustomize.py").write_text(_HANGING_RESOLVER.format(folder=code))
     url = redis.url.replace("127.0.0.1", "cache.test")
-    environment = {"CACHE_URL": url, "THROTTLE_INIT": "1/day", "PYTHONPATH": str(code)}
-    with running(data, **environment) as server:
+    with running(data, CACHE_URL=url, THROTTLE_INIT="1/day", PYTHONPATH=str(code)) as server:
         owner = server.client("owner")
         with ThreadPoolExecutor(30) as threads:
             statuses = Counter(threads.map(lambda _: owner.init().status, range(60)))
@@ -151,3 +156,17 @@ def test_requests_do_not_wait_for_a_redis_whose_name_is_not_resolved(
         (code / "resolves").touch()
         wait_for(lambda: owner.init().status == 429, seconds=6 * OPEN_SECONDS)
         assert [server.log().count(word) for word in (BACK, PASSWORD, "Traceback")] == [1, 0, 0]
+
+
+def test_a_redis_with_tls_counts_if_its_certificate_is_good(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with redis_server(certificate) as redis:
+        for trusted, statuses in ((True, [201, 429]), (False, [201, 201])):
+            folder = tmp_path / str(trusted)
+            folder.mkdir()
+            limits = {"THROTTLE_INIT": "1/day"}
+            if trusted:
+                limits["SSL_CERT_FILE"] = str(certificate)
+            with running(folder, workers=1, CACHE_URL=redis.url, **limits) as server:
+                owner = server.client("owner")
+                assert [owner.init().status for _ in range(2)] == statuses
