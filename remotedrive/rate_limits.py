@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,20 +18,26 @@ from functools import cache
 from typing import Any, Protocol
 
 from django.conf import settings
-from pybreaker import STATE_CLOSED, STATE_OPEN, CircuitBreaker, CircuitBreakerListener
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from pybreaker import (
+    STATE_CLOSED,
+    STATE_OPEN,
+    CircuitBreaker,
+    CircuitBreakerError,
+    CircuitBreakerListener,
+)
 
+from remotedrive import bounded_redis
 from remotedrive.rates import Rate
 from remotedrive.waiting import others_run
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = 0.25
-"""Seconds for a connection to the cache, and for each of its answers."""
+TIMEOUT = 0.5
+"""Seconds for all that a request asks of the cache: its address, a connection, the answers."""
+TURN_SECONDS = 0.25
+"""How long a request waits for one that finds out whether the cache answers."""
 FAILURES_TO_OPEN = 3
-"""Consecutive failures after which the cache is not asked for some seconds."""
+"""Consecutive failures after which the cache is not asked for some seconds; or one timeout."""
 OPEN_SECONDS = 5
 """How long it is not asked; then one request asks."""
 _KEYS_MAX = 100_000
@@ -77,19 +84,17 @@ class MemoryCounter:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._windows: dict[str, _Window] = {}
-        """In the order in which they began."""
+        self._windows: defaultdict[int, dict[str, _Window]] = defaultdict(dict)
+        """By their length, and in the order in which they began: the first ends first."""
 
     def take(self, key: str, wanted: int, rate: Rate) -> Grant:
         now = time.monotonic()
         with self._lock:
-            window = self._windows.get(key)
+            windows = self._windows[rate.seconds]
+            window = windows.get(key)
             if window is None or window.ends_at <= now:
-                self._windows.pop(key, None)
-                window = self._windows[key] = _Window(now + rate.seconds)
-                if len(self._windows) > _KEYS_MAX:
-                    # The oldest is the nearest to its end.
-                    del self._windows[next(iter(self._windows))]
+                _forget_ended(windows, now)
+                window = windows[key] = _Window(now + rate.seconds)
             granted = max(0, min(wanted, rate.most - window.used))
             window.used += granted
             return Grant(granted, window.ends_at - now)
@@ -101,32 +106,34 @@ class _Window:
     used: int = 0
 
 
+def _forget_ended(windows: dict[str, _Window], now: float) -> None:
+    """Make room for one: forget those that have ended, and the first where there are too many."""
+    while windows:
+        first = next(iter(windows))
+        if windows[first].ends_at > now and len(windows) < _KEYS_MAX:
+            break
+        del windows[first]
+
+
 class RedisCounter:
     """Counts in Redis; `server` has the arguments of `redis.Redis` that say where it is."""
 
     def __init__(self, server: Mapping[str, Any]) -> None:
-        client = Redis(
-            **server,
-            socket_connect_timeout=TIMEOUT,
-            socket_timeout=TIMEOUT,
-            # A second attempt would count twice what the first one did without an answer.
-            retry=Retry(NoBackoff(), 0),
-            # Version 3, and what the client tells of itself, would cost a new connection calls.
-            protocol=2,
-            driver_info=None,
-        )
-        self._take = client.register_script(_TAKE)
+        self._take = bounded_redis.client(server).register_script(_TAKE)
         self._breaker = CircuitBreaker(
             fail_max=FAILURES_TO_OPEN,
             reset_timeout=OPEN_SECONDS,
             throw_new_error_on_trip=False,
             listeners=[_StateLog()],
         )
-        self._probe = threading.Lock()
+        self._answered = False
+        """Whether it answered the last time."""
+        self._alone = threading.Lock()
+        """Held by the one request that asks a cache of which nobody knows whether it answers."""
 
     def take(self, key: str, wanted: int, rate: Rate) -> Grant:
         try:
-            with self._admitted(), others_run():
+            with bounded_redis.deadline(TIMEOUT), self._turn(), self._watched():
                 granted, milliseconds = self._take(
                     keys=[_PREFIX + key], args=[wanted, rate.most, rate.seconds * 1000]
                 )
@@ -136,17 +143,43 @@ class RedisCounter:
             raise CacheUnavailableError from error
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        # pybreaker lets every caller through while it is half open; one is enough to find out.
-        closed = self._breaker.current_state == STATE_CLOSED
-        if not closed and not self._probe.acquire(blocking=False):
-            raise CacheUnavailableError
+    def _turn(self) -> Iterator[None]:
+        """Let one request at a time find out whether the cache answers; all, while it does."""
+        alone = not self._answers()
+        if alone and not self._alone.acquire(blocking=False):
+            # While the breaker is open, or half open, nobody waits for the one that asks.
+            if self._breaker.current_state != STATE_CLOSED:
+                raise CacheUnavailableError
+            with others_run():
+                if not self._alone.acquire(timeout=TURN_SECONDS):
+                    raise CacheUnavailableError
         try:
-            with self._breaker.calling():
-                yield
+            if alone and self._answers():
+                # The one before found out.
+                self._alone.release()
+                alone = False
+            yield
         finally:
-            if not closed:
-                self._probe.release()
+            if alone:
+                self._alone.release()
+
+    def _answers(self) -> bool:
+        return self._answered and self._breaker.current_state == STATE_CLOSED
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Tell the breaker how the block ends; raises what it does while it is open."""
+        try:
+            with self._breaker.calling(), others_run():
+                yield
+            self._answered = True
+        except CircuitBreakerError:
+            raise
+        except Exception:
+            self._answered = False
+            if self._breaker.current_state == STATE_CLOSED and bounded_redis.is_over():
+                self._breaker.open()
+            raise
 
 
 class _StateLog(CircuitBreakerListener):

@@ -20,7 +20,7 @@ from django.db.models.functions import Now, TruncDate
 from django.utils import timezone
 
 from files.models import FileVersion, Integrity, Upload, User
-from remotedrive.database.limits import no_statement_timeout, statement_timeout
+from remotedrive.database.limits import no_statement_timeout, time_limit
 from remotedrive.waiting import others_run
 
 ResultT = TypeVar("ResultT")
@@ -33,7 +33,7 @@ REMEMBERED_SECONDS = 60.0
 PAGE_SECONDS = 5.0
 """What all figures of a page may take."""
 FIGURE_SECONDS = 2.5
-"""What each statement of a figure may take, so that one figure does not take it from all others."""
+"""What the statements of a figure may take, so that one figure does not take it from all others."""
 
 WAITING_UPLOADS = Q(collected_at=None) & (
     Q(state=Upload.State.ABORTED) | Q(state=Upload.State.PENDING, commit_by__lte=Now())
@@ -131,7 +131,7 @@ class _Figures:
 
     def _computed(self, compute: Callable[[], ResultT], seconds: float) -> ResultT | None:
         try:
-            with statement_timeout(seconds):
+            with time_limit(seconds):
                 return compute()
         except Error:
             return None

@@ -31,7 +31,7 @@ from urllib3.exceptions import (
 )
 from urllib3.response import BaseHTTPResponse
 
-from files.store import resolver
+from remotedrive import resolver
 from remotedrive.waiting import others_run
 
 # It would add a line with path and query for each attempt; `client` logs how a call ended.
@@ -142,32 +142,16 @@ class _BoundedConnection(HTTPConnection):
     response_class = _Response
 
     def _new_conn(self) -> socket.socket:
-        """Connect to the first address that answers, giving each a fair share of the time left.
+        """Connect within the time left.
 
         The handshake of TLS that may follow is bounded by the timeout left on the socket.
         """
-        host, port = self._dns_host, self.port or self.default_port
         try:
-            addresses = resolver.addresses(host, port, timeout=_next_wait())
-            for tried, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
-                sock = socket.socket(family, kind, protocol)
-                try:
-                    sock.settimeout(_next_wait() / (len(addresses) - tried + 1))
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                    with others_run():
-                        sock.connect(address)
-                    sock.settimeout(_next_wait())
-                    return sock
-                except OSError:
-                    sock.close()
-                    if tried == len(addresses):
-                        resolver.forget(host, port)
-                        raise
+            return resolver.connect(self._dns_host, self.port or self.default_port, _next_wait)
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "no connection in time") from error
         except OSError as error:
             raise NewConnectionError(self, "no connection") from error
-        raise NewConnectionError(self, "the name has no address")
 
     def send(self, data: Any) -> None:
         """Send `data`; over TLS `sendall` would give each record the whole timeout."""

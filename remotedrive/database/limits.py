@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from django.db import Error, connection, transaction
+
+# Until the end of the transaction. LEAST leaves NULL out, and 0 is no limit.
+_LIMIT = (
+    "SELECT set_config('statement_timeout', LEAST(%s, NULLIF(setting::int, 0))::text, true)"
+    " FROM pg_settings WHERE name = 'statement_timeout'"
+)
 
 
 @contextmanager
@@ -25,18 +33,23 @@ def no_statement_timeout() -> Iterator[None]:
 
 
 @contextmanager
-def statement_timeout(seconds: float) -> Iterator[None]:
-    """Let each statement of the block, which only reads, take at most so long, or what the
-    connection allows if that is less. SQLite has no such limit."""
+def time_limit(seconds: float) -> Iterator[None]:
+    """Let the statements of the block, which only read, take at most so long together, and each
+    what the connection allows if that is less. SQLite has no such limit."""
     if connection.vendor != "postgresql":
         yield
         return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # 0 is no limit; LEAST leaves NULL out.
-            cursor.execute(
-                "SELECT set_config('statement_timeout', LEAST(%s, NULLIF(setting::int, 0))::text,"
-                " true) FROM pg_settings WHERE name = 'statement_timeout'",
-                [int(seconds * 1000)],
-            )
+    end = time.monotonic() + seconds
+
+    def limited(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if sql != _LIMIT:
+            # 0 would be no limit.
+            left = max(1, int((end - time.monotonic()) * 1000))
+            with connection.cursor() as cursor:
+                cursor.execute(_LIMIT, [left])
+        return execute(sql, params, many, context)
+
+    with transaction.atomic(), connection.execute_wrapper(limited):
         yield

@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from files.models import File, FileVersion, Upload, User
 from files.services import usage
+from remotedrive.database.limits import time_limit
 from tests.support.admin import Rows, html, root, rows
 from tests.support.rows import make_file
 
@@ -185,3 +186,23 @@ def test_a_figure_that_takes_too_long_is_not_available_and_the_others_are(
     assert page.count("<h2 id=") == len(TITLES)
     assert shown["owners"] == [("root", "1 versions, 1 bytes")]
     assert File.objects.count() == 1, "the connection has its own time limit again"
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no time limit")
+def test_the_statements_of_a_figure_have_one_time_limit_together() -> None:
+    def limit() -> int:
+        """Return the limit (ms) of a statement that takes some of it."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT setting::int, pg_sleep(0.01) FROM pg_settings"
+                " WHERE name = 'statement_timeout'"
+            )
+            return int(cursor.fetchone()[0])
+
+    with time_limit(5):
+        first = limit()
+        assert limit() < first < 5000
+    # Less than a millisecond is not 0, which would be none.
+    with pytest.raises(OperationalError), time_limit(0.0001), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(5)")

@@ -123,12 +123,20 @@ def test_without_a_rate_nothing_is_counted(owner: Client, settings: Settings) ->
     assert rate_limits.counter.cache_info().currsize == 0
 
 
-def test_a_process_that_counts_alone_forgets_the_oldest_window_and_no_other(
+def test_a_process_that_counts_alone_forgets_the_window_that_ends_first_and_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rate_limits, "_KEYS_MAX", 2)
     counter = rate_limits.MemoryCounter()
-    rate = Rate(1, 60)
+    rate, long, ended = Rate(1, 60), Rate(1, 86_400), Rate(1, 0)
+    assert counter.take("long", 1, long).granted == 1
     assert [counter.take(key, 1, rate).granted for key in "abb"] == [1, 1, 0]
     assert counter.take("c", 1, rate).granted == 1
     assert [counter.take(key, 1, rate).granted for key in "bca"] == [0, 0, 1]
+    assert counter.take("long", 1, long).granted == 0
+    assert [counter.take(key, 1, ended).granted for key in "abcab"] == [1] * 5
+    assert {seconds: len(windows) for seconds, windows in counter._windows.items()} == {
+        60: 2,
+        86_400: 1,
+        0: 1,
+    }

@@ -13,7 +13,13 @@ import pytest
 from remotedrive.rate_limits import FAILURES_TO_OPEN, OPEN_SECONDS
 from tests.support.client import assert_problem
 from tests.support.process import wait_for
-from tests.support.redis_server import PASSWORD, RedisServer, needs_redis, redis_server
+from tests.support.redis_server import (
+    PASSWORD,
+    RedisServer,
+    make_certificate,
+    needs_redis,
+    redis_server,
+)
 from tests.support.server import running
 from tests.support.shares import share
 from tests.support.tcp_proxy import TcpProxy
@@ -28,6 +34,26 @@ BACK = "answers again"
 def redis() -> Iterator[RedisServer]:
     with redis_server() as redis:
         yield redis
+
+
+_HANGING_RESOLVER = """
+import os, socket, time
+
+find = socket.getaddrinfo
+
+
+def find_or_hang(host, *arguments, flags=0, **named):
+    if host == "cache.test" and not flags:
+        with open("{folder}/asked", "a") as asked:
+            asked.write("x")
+        while not os.path.exists("{folder}/resolves"):
+            time.sleep(0.1)
+        host = "127.0.0.1"
+    return find(host, *arguments, flags=flags, **named)
+
+
+socket.getaddrinfo = find_or_hang
+"""
 
 
 def test_two_workers_allow_exactly_as_many_as_the_rate_says(
@@ -86,6 +112,7 @@ def test_a_redis_that_is_killed_lets_requests_through_until_it_is_back(
         pytest.param(lambda proxy: proxy.answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"), id="is none"),
         pytest.param(lambda proxy: proxy.answer(b"*2\r\n$1\r\nx\r\n$-1\r\n"), id="says nonsense"),
         pytest.param(TcpProxy.refuse, id="refuses"),
+        pytest.param(lambda proxy: proxy.drip(0.2), id="drips"),
     ],
 )
 def test_requests_do_not_wait_for_a_redis_that(
@@ -108,3 +135,38 @@ def test_requests_do_not_wait_for_a_redis_that(
             wait_for(lambda: owner.init().status == 429, seconds=6 * OPEN_SECONDS)
             assert server.log().count(BACK) == 1
             assert [server.log().count(word) for word in (PASSWORD, "Traceback")] == [0, 0]
+
+
+def test_requests_do_not_wait_for_a_redis_whose_name_is_not_resolved(
+    redis: RedisServer, tmp_path: Path
+) -> None:
+    code, data = tmp_path / "code", tmp_path / "data"
+    code.mkdir()
+    data.mkdir()
+    (code / "sitecustomize.py").write_text(_HANGING_RESOLVER.format(folder=code))
+    url = redis.url.replace("127.0.0.1", "cache.test")
+    with running(data, CACHE_URL=url, THROTTLE_INIT="1/day", PYTHONPATH=str(code)) as server:
+        owner = server.client("owner")
+        with ThreadPoolExecutor(30) as threads:
+            statuses = Counter(threads.map(lambda _: owner.init().status, range(60)))
+        assert statuses == {201: 60}
+        # One at a time, and after the first one only every some seconds.
+        assert 1 <= len((code / "asked").read_text()) < 10
+        assert server.log().count(GONE) == 1
+        (code / "resolves").touch()
+        wait_for(lambda: owner.init().status == 429, seconds=6 * OPEN_SECONDS)
+        assert [server.log().count(word) for word in (BACK, PASSWORD, "Traceback")] == [1, 0, 0]
+
+
+def test_a_redis_with_tls_counts_if_its_certificate_is_good(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    with redis_server(certificate) as redis:
+        for trusted, statuses in ((True, [201, 429]), (False, [201, 201])):
+            folder = tmp_path / str(trusted)
+            folder.mkdir()
+            limits = {"THROTTLE_INIT": "1/day"}
+            if trusted:
+                limits["SSL_CERT_FILE"] = str(certificate)
+            with running(folder, workers=1, CACHE_URL=redis.url, **limits) as server:
+                owner = server.client("owner")
+                assert [owner.init().status for _ in range(2)] == statuses

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from files.exceptions import StoreUnavailableError
-from files.store import resolver
+from remotedrive import resolver
 from tests.support.object_store import make_store
 from tests.support.tcp_proxy import TcpProxy
 
@@ -41,7 +41,7 @@ def nothing_resolved(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def by_threads() -> list[str]:
     """Return the names that were resolved in a thread made for it."""
     assert _asked is not None
-    return [host for host, thread in _asked if thread == "resolve-store"]
+    return [host for host, thread in _asked if thread == "resolve-name"]
 
 
 def new_connections(proxy: TcpProxy, host: str, times: int) -> None:

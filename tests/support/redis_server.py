@@ -6,8 +6,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from redis import Redis, RedisError
 
 from tests.support.ports import free_port
@@ -20,12 +27,15 @@ needs_redis = pytest.mark.skipif(
 
 
 class RedisServer:
-    """Keeps nothing on disk; `client` talks to it past the service."""
+    """Keeps nothing on disk; `client` talks to it past the service. With a certificate it takes
+    TLS alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.port = free_port()
-        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/3"
-        self.client = Redis(port=self.port, db=3, password=PASSWORD)
+        self.certificate = certificate
+        scheme, tls = ("redis", False) if certificate is None else ("rediss", True)
+        self.url = f"{scheme}://:{PASSWORD}@127.0.0.1:{self.port}/3"
+        self.client = Redis(port=self.port, db=3, password=PASSWORD, ssl=tls, ssl_cert_reqs="none")
         self.process: Process | None = None
 
     def start(self) -> None:
@@ -36,6 +46,15 @@ class RedisServer:
             "--save": "",
             "--appendonly": "no",
         }
+        if self.certificate is not None:
+            options |= {
+                "--port": "0",
+                "--tls-port": str(self.port),
+                "--tls-cert-file": str(self.certificate),
+                "--tls-key-file": str(self.certificate),
+                "--tls-ca-cert-file": str(self.certificate),
+                "--tls-auth-clients": "no",
+            }
         command = ["redis-server", *(part for pair in options.items() for part in pair)]
         self.process = Process(command, stdout=subprocess.DEVNULL)
         self.process.wait_until(self._answers)
@@ -56,8 +75,8 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    server = RedisServer()
+def redis_server(certificate: Path | None = None) -> Iterator[RedisServer]:
+    server = RedisServer(certificate)
     try:
         server.start()
         yield server
@@ -65,3 +84,23 @@ def redis_server() -> Iterator[RedisServer]:
         server.client.close()
         if server.process is not None:
             server.kill()
+
+
+def make_certificate(folder: Path) -> Path:
+    """Return a file with a key and a certificate of 127.0.0.1, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(IPv4Address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "certificate.pem"
+    pem = serialization.Encoding.PEM
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(key.private_bytes(pem, form, plain) + certificate.public_bytes(pem))
+    return path
