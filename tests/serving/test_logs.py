@@ -455,13 +455,15 @@ def test_runserver_writes_the_same_lines_and_no_path(tmp_path: Path) -> None:
         f"the key {'k' * 40}",
         "the password Secret-4-you",
         "the password Secret%264",
+        "the password Of-a form!",
     ],
 )
 def test_the_check_that_every_servers_log_goes_through_finds_secrets(written: str) -> None:
     environment = {"MINIO_SECRET_KEY": "k" * 40, "DATABASE_URL": "postgresql://u:Secret-4-you@h/d"}
     log_secrets.assert_none("GET /files/{pk} 200 1.5 ms\n", environment)
     environment["CACHE_URL"] = "redis://:Secret%264@h/0"
+    log_secrets.remember_form(b"username=a&password=Of-a+form%21")
     with pytest.raises(AssertionError, match="the log has") as found:
         log_secrets.assert_none(f"first\n{written}\nlast\n", environment)
-    secrets = (TOKEN, "ab" * 32, LIVING, "k" * 40, "Secret-4-you", "Secret%264")
+    secrets = (TOKEN, "ab" * 32, LIVING, "k" * 40, "Secret-4-you", "Secret%264", "Of-a form!")
     assert not any(secret in str(found.value) for secret in secrets)
