@@ -391,5 +391,6 @@ class StoreUnavailableError(DriveError):
     explanation = "Nothing was changed. Repeat the request after `Retry-After` seconds."
 
 
-LIMIT_ERRORS = (ThrottledError, TooManyUploadsError, TooManySharesError, BusyError)
-"""What one client gets so that the others are served."""
+LIMIT_ERRORS = (TooManyUploadsError, TooManySharesError, BusyError)
+"""What one client gets so that the others are served. Not the rates, which may refuse thousands:
+the line of the request and a metric say it."""

@@ -7,6 +7,7 @@ starts them reads the settings, for its log.
 from __future__ import annotations
 
 import argparse
+import logging.config
 import os
 from contextlib import nullcontext
 from typing import Any, NoReturn
@@ -46,6 +47,7 @@ def main() -> None:
         log_config = settings.LOGGING
     except ImproperlyConfigured as error:
         parser.exit(3, f"{parser.prog}: {error}.\n")
+    logging.config.dictConfig(log_config)
     several = uvicorn.Config("", workers=options.workers, log_config=None).workers > 1
     # A single one counts in its memory.
     with shared_folder() if several else nullcontext():

@@ -1,14 +1,15 @@
 """What the service counts and measures, for Prometheus; `docx/operations.md` explains each metric.
 
 Every label has few values: none comes from a path, a name or a person. Where several workers serve,
-they count together (`metric_files.py`), and any of them answers for all; elsewhere, as in a
-command, the counts are the process's own. One count takes about 2 microseconds, one
+they count together (`metric_files.py`), and any of them that can answers for all; elsewhere, as in
+a command, the counts are the process's own. One count takes about 2 microseconds, one
 observation 4.
 """
 
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 import time
 
@@ -27,13 +28,14 @@ NOT_ASKED = "not-asked"
 
 _logger = logging.getLogger(__name__)
 _folder = metric_files.folder()
+# Whatever the library found in the environment.
+values.ValueClass = values.MutexValue
 if _folder is not None:
     try:
         _number = metric_files.take_number(_folder)
     except OSError as error:
-        _logger.error("This worker counts for itself, as its files cannot be made: %s", error)
+        _logger.error("This worker cannot make the files in which it counts: %s", error)
         _folder = None
-        values.ValueClass = values.MutexValue
     else:
         values.ValueClass = values.MultiProcessValue(  # type: ignore[no-untyped-call]
             process_identifier=lambda: _number
@@ -186,14 +188,19 @@ class _Text:
 
 
 def _text() -> bytes:
-    registry = REGISTRY
-    if _folder is not None:
-        metric_files.forget_dead(_folder)
-        registry = CollectorRegistry()
-        MultiProcessCollector(  # type: ignore[no-untyped-call]
-            registry, path=str(_folder)
-        )
-    return prometheus_client.generate_latest(registry)
+    if not metric_files.is_one_of_several():
+        return prometheus_client.generate_latest(REGISTRY)
+    if _folder is None:
+        raise OSError("this worker does not count together with the others")
+    metric_files.forget_dead(_folder)
+    registry = CollectorRegistry()
+    MultiProcessCollector(  # type: ignore[no-untyped-call]
+        registry, path=str(_folder)
+    )
+    try:
+        return prometheus_client.generate_latest(registry)
+    except (struct.error, RuntimeError) as error:
+        raise ValueError("a file of counts is too short") from error
 
 
 _text_made = _Text()
@@ -202,6 +209,7 @@ _text_made = _Text()
 def text() -> bytes:
     """Return all metrics of all workers in Prometheus' text format, at most `SAME_SECONDS` old.
 
-    Raises OSError where the files of the workers are gone, ValueError where they are unreadable.
+    Raises OSError where the files of the workers are gone, or this one has none, ValueError where
+    they are unreadable.
     """
     return _text_made.get()

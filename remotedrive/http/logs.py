@@ -1,7 +1,8 @@
 """Log lines, as JSON or as text: one line for each request, and no secret in any line.
 
 In JSON each record is one line, its traceback included. In text the lines of a traceback are
-indented, and control characters are escaped, so that nobody can forge a line.
+indented, and what cannot be seen is escaped, so that nobody can forge a line. Lines have an end:
+what a client sends may be long.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Iterator
 from functools import cache, lru_cache
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import orjson
@@ -27,20 +29,55 @@ from remotedrive.request_notes import UNMATCHED, Notes
 _SECRETS = (
     # A URL's query, whatever its names are; a signature stands there, and so may a token.
     ("?", re.compile(r"(\?)[\w.~%+-]+=[^\s\"'<>]*")),
-    ("x-amz-", re.compile(r"(?i)(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+")),
+    (
+        "=",
+        re.compile(
+            r"(?i)\b((?:Signature|Credential|Security-Token|client_secret|client_assertion"
+            r"|(?:access|refresh|id)_token|code_verifier|sessionid|csrftoken)=)[^&\s\"',;]+"
+        ),
+    ),
+    # Shorter codes are those of errors.
+    ("code=", re.compile(r"(?i)\b(code=)[^&\s\"',;]{16,}")),
+    # Headers, also as Python shows them.
+    (
+        "authorization",
+        re.compile(r"(?i)(Authorization[\"']?\s?[:=,]\s?b?[\"']?(?:[\w-]{1,20}\s+)?)[^\s\"',;]+"),
+    ),
+    ("cookie", re.compile(r"(?i)(Cookie[\"']?\s?[:=,]\s?b?[\"']?)[^\"'\n]+")),
+    ("password", re.compile(r"(?i)(Password[\"']?\s?[:=]\s?b?[\"']?)[^\s\"'&,;]+")),
     ("bearer", re.compile(r"(?i)\b(Bearer\s+)[A-Za-z0-9_.~+/=-]+")),
-    # A JSON Web Token begins with a JSON object in base64url.
-    ("eyj", re.compile(r"()\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)+")),
+    # A JSON Web Token begins with a JSON object in base64url. What it begins with is looked for in
+    # whole runs of such characters, each of them once.
+    ("eyj", re.compile(r"()(?<![\w-])(?=[\w-]*eyJ)[\w-]{9,}+(?:\.[\w-]*)+", re.ASCII)),
     ("://", re.compile(r"(://[^\s/:@\"']*:)[^\s/@\"']+(?=@)")),
+    # What PostgreSQL says more of an error has the values of the row.
+    ("detail:", re.compile(r"(DETAIL:).*?(?=\n\n|\Z)", re.DOTALL)),
 )
 """What stands before each kind of secret, and what a text must contain, case folded, to have it:
-most lines have none, and looking for that costs a tenth of the pattern."""
+most lines have none, and looking for that costs a tenth of the pattern. Each takes a time in
+proportion to the text, whoever wrote it."""
+MESSAGE_MAX = 2_000
+TRACEBACK_MAX = 16_000
+"""Characters of a message, and of a traceback, that a line has; clients choose some of them."""
+_CUT = " …"
+_CAUSES_MAX = 10
 _ROUTE_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
-_ESCAPED = {
-    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)
-}
-_ESCAPED_BUT_LINES = {code: text for code, text in _ESCAPED.items() if code != ord("\n")}
+
+
+class _Escapes(dict[int, str]):
+    """Escapes, for `str.translate`, what cannot be seen: it could forge a line, or turn it."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if char.isprintable():
+            return char
+        if code < 0x100:
+            return f"\\x{code:02x}"
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+_ESCAPED = _Escapes()
+_ESCAPED_BUT_LINES = _Escapes({ord("\n"): "\n"})
 _REQUEST = (
     "{method} {route} {status} {duration_ms} ms store={store_ms} database={database_ms}"
     " user={user} peer={peer}"
@@ -136,10 +173,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         request = getattr(record, "of_request", None)
-        if request is None:
-            message = without_secrets(record.getMessage())
-        else:
-            message = _REQUEST.format_map(request)
+        message = _message(record.getMessage()) if request is None else _REQUEST.format_map(request)
         if not message.isprintable():
             message = message.translate(_ESCAPED)
         line = (
@@ -148,7 +182,7 @@ class TextFormatter(logging.Formatter):
         )
         traceback = _traceback(self, record)
         if traceback:
-            shown = without_secrets(traceback).translate(_ESCAPED_BUT_LINES)
+            shown = traceback.translate(_ESCAPED_BUT_LINES)
             line += "\n    " + shown.replace("\n", "\n    ")
         return line
 
@@ -167,14 +201,15 @@ class JsonFormatter(logging.Formatter):
         if request is not None:
             line.update(request)
         else:
-            line["message"] = _clean(record.getMessage())
+            line["message"] = _encodable(_message(record.getMessage()))
             if record.exc_info and record.exc_info[1] is not None:
+                causes = islice(_chain(record.exc_info[1]), _CAUSES_MAX)
                 line["causes"] = [
-                    _clean(f"{type(each).__name__}: {each}") for each in _chain(record.exc_info[1])
+                    _encodable(_message(f"{type(each).__name__}: {each}")) for each in causes
                 ]
             traceback = _traceback(self, record)
             if traceback:
-                line["traceback"] = _clean(traceback)
+                line["traceback"] = _encodable(traceback)
         return orjson.dumps(line).decode()
 
 
@@ -194,16 +229,37 @@ def _second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
-def _clean(text: str) -> str:
-    """Return `text` without secrets, and without surrogates, which no JSON has."""
-    return without_secrets(text).encode(errors="backslashreplace").decode()
+def _encodable(text: str) -> str:
+    """Return `text` without surrogates, which no JSON has."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _message(text: str) -> str:
+    """Return the beginning of `text`, without secrets.
+
+    It looks at twice as much as it shows, so that a secret at the end is seen whole.
+    """
+    shown = without_secrets(text[: 2 * MESSAGE_MAX])
+    return shown if len(shown) <= MESSAGE_MAX else shown[:MESSAGE_MAX] + _CUT
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    """Return the end of the traceback, without secrets; of a long line the beginning."""
     parts = [formatter.formatException(record.exc_info)] if record.exc_info else []
     if record.stack_info:
         parts.append(record.stack_info)
-    return "\n".join(parts)
+    if not parts:
+        return ""
+    lines: deque[str] = deque()
+    room = TRACEBACK_MAX - 2
+    for line in reversed("\n".join(parts).split("\n")):
+        kept = line if len(line) <= MESSAGE_MAX else _message(line)
+        room -= len(kept) + 1
+        if room < 0:
+            lines.appendleft(_CUT.strip())
+            break
+        lines.appendleft(kept)
+    return without_secrets("\n".join(lines))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

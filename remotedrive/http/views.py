@@ -97,8 +97,8 @@ def metrics_response(authorization: bytes | None) -> HttpResponse:
             return problems.response(code, "METRICS_TOKEN is needed as the bearer token.")
     try:
         text = metrics.text()
-    except (OSError, ValueError):
-        logger.exception("The metrics cannot be read")
+    except (OSError, ValueError) as error:
+        logger.error("The metrics cannot be read: %s", error)
         return problems.response("unavailable", "The metrics cannot be read.")
     return HttpResponse(
         text, content_type=metrics.CONTENT_TYPE, headers={"Cache-Control": "no-store"}

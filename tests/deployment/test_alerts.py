@@ -92,6 +92,8 @@ def test_an_alert_names_only_what_there_is(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
     assert rule["annotations"]["summary"].endswith(".")
     assert wrong(rule["expr"]) == []
+    # A total from before a restart is greater than those after it: only its absence says something.
+    assert rule["expr"].count("offset") == rule["expr"].count("unless")
     # What its sentence shows are labels that are left in the result.
     shown = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
     kept = {
@@ -101,6 +103,16 @@ def test_an_alert_names_only_what_there_is(rule: dict[str, Any]) -> None:
         for label in node.modifier.labels
     }
     assert shown <= kept | ({"instance"} if rule["expr"].startswith("up{") else set())
+
+
+def test_a_deployment_of_many_workers_is_no_alert() -> None:
+    (rule,) = (rule for rule in rules() if rule["alert"] == "RemoteDriveWorkersDie")
+    names = {
+        str(node.name)
+        for node in parts(rule["expr"])
+        if isinstance(node, promql_parser.VectorSelector)
+    }
+    assert names == {"remotedrive_worker_starts_total", "remotedrive_workers"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,8 +22,16 @@ from django.test import RequestFactory
 from django.urls import resolve
 from django.utils.log import log_response
 
-from remotedrive.http import request_id
-from remotedrive.http.logs import JsonFormatter, RouteForPath, TextFormatter, without_secrets
+from remotedrive.http import log_setup, request_id
+from remotedrive.http.log_setup import LineHandler
+from remotedrive.http.logs import (
+    MESSAGE_MAX,
+    TRACEBACK_MAX,
+    JsonFormatter,
+    RouteForPath,
+    TextFormatter,
+    without_secrets,
+)
 from tests.support import log_secrets
 from tests.support.client import Client
 from tests.support.process import wait_for
@@ -79,6 +89,19 @@ def lines() -> Iterator[io.StringIO]:
         (f"the token '{TOKEN}' was refused", TOKEN),
         ("cannot reach redis://:pa55word@cache:6379/0", "pa55word"),
         ("postgresql://drive:pa55:word@db/drive", "pa55:word"),
+        ("Authorization: Basic b3duZXI6cGE1NQ==", "b3duZXI6cGE1NQ"),
+        ("{'Authorization': 'Basic b3duZXI6cGE1NQ=='}", "b3duZXI6cGE1NQ"),
+        ("(b'authorization', b'Basic b3duZXI6cGE1NQ==')", "b3duZXI6cGE1NQ"),
+        ("AWS4-HMAC-SHA256 SignedHeaders=host, Signature=abcdef0123", "abcdef0123"),
+        ("Cookie: a=b; sessionid=abcdef0123; csrftoken=x", "abcdef0123"),
+        ("set-cookie: sessionid=abcdef0123; Path=/", "abcdef0123"),
+        ("grant=x&client_secret=abcdef0123&a=b", "abcdef0123"),
+        ("grant=x&code=0123456789abcdef&a=b", "0123456789abcdef"),
+        ("X-Share-Password: abcdef0123", "abcdef0123"),
+        ("{'password': 'abcdef0123'}", "abcdef0123"),
+        ("username=a&password=abcdef0123", "abcdef0123"),
+        ("refused\nDETAIL:  Failing row contains (1, \nabcdef0123).", "abcdef0123"),
+        (f"the token a_{TOKEN}", TOKEN),
     ],
 )
 def test_secrets_are_starred_out(text: str, secret: str) -> None:
@@ -93,11 +116,96 @@ def test_secrets_are_starred_out(text: str, secret: str) -> None:
         f"GET /files/{ID} 200 1.5 ms",
         f"GET /shares/{ID} 200 1.5 ms",
         "uploads/2026/01/31/01KABC-abcdefgh-s.txt",
+        "it ended with code=404",
         "",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert without_secrets(text) == text
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        *("eyJ-", "eyJ", "eyJeyJa.", "a", "-", "?a", "?a=", "://", "://:", "://a:b", "/s/", "/s"),
+        *("%2f", "/s/a/", "code=", "code=a", "Bearer ", "Bearer", "Cookie:", "Cookie", "password"),
+        *("Authorization", "Authorization:a ", "Authorization:", "DETAIL:", "DETAIL:\n", "=", " "),
+        *("Signature=", "X-Amz-Signature", "id_token"),
+    ],
+)
+def test_no_text_takes_the_patterns_more_than_time_in_proportion(hostile: str) -> None:
+    """With the square of it, this would be hours: what is asked is that it ends."""
+    begins = "eyJaaaaaaa ?a= a= code= authorization cookie password bearer :// detail: /s/ "
+    without_secrets(begins + hostile * (300_000 // len(hostile)))
+
+
+def test_what_a_client_makes_long_is_cut_before_it_is_looked_through() -> None:
+    long = "x" * 1_000_000
+    try:
+        raise ValueError(f"Bearer {long}") from OSError(f"{long}\n" * 3 + "y\n" * 100_000)
+    except ValueError:
+        record = logging.LogRecord(
+            "tests", logging.ERROR, __file__, 1, f"://a:{long}@ {long}", (), sys.exc_info()
+        )
+    said = json.loads(JsonFormatter().format(record))
+    for text in (said["message"], *said["causes"]):
+        assert len(text) <= MESSAGE_MAX + 2
+    assert len(said["traceback"]) <= TRACEBACK_MAX
+    assert said["traceback"].startswith("…\n")
+    assert said["traceback"].endswith("ValueError: Bearer ***")
+    assert len(TextFormatter().format(record)) < 5 * TRACEBACK_MAX
+
+
+@pytest.fixture
+def handler() -> LineHandler:
+    """The service's own handler, which writes to memory."""
+    handler = LineHandler()
+    handler.setFormatter(TextFormatter())
+    handler.stream = io.StringIO()
+    return handler
+
+
+def test_of_a_record_that_cannot_be_formatted_only_the_template_is_written(
+    handler: LineHandler,
+) -> None:
+    for template in ("%d things", "%d Bearer abcdef0123"):
+        handler.handle(
+            logging.LogRecord("tests", logging.INFO, "", 0, template, ("pa55word",), None)
+        )
+    handler.format = None  # type: ignore[assignment, method-assign]
+    handler.handle(logging.LogRecord("tests", logging.INFO, "", 0, "nothing", None, None))
+    first, second = handler.stream.getvalue().splitlines()
+    assert first.endswith("A line of tests cannot be written (TypeError): %d things")
+    assert second.endswith("A line of tests cannot be written (TypeError): %d Bearer ***")
+
+
+def test_lines_that_wait_are_written_by_their_bytes(handler: LineHandler) -> None:
+    written: list[str] = []
+    handler.stream.write = written.append
+    for _ in range(3):
+        record = logging.LogRecord("tests", logging.INFO, "", 0, "é" * 1500, None, None)
+        record.may_wait = True
+        handler.handle(record)
+    handler.flush()
+    assert len(written) == 3, "two of them are more than 4096 bytes"
+
+
+def test_what_python_cannot_raise_is_logged_as_all_else(lines: io.StringIO) -> None:
+    class Shown:
+        def __repr__(self) -> str:
+            return "pa55word"
+
+    try:
+        raise ValueError("Bearer abcdef0123")
+    except ValueError as error:
+        said = SimpleNamespace(
+            exc_type=ValueError, exc_value=error, exc_traceback=None, err_msg="", object=Shown()
+        )
+    log_setup._log_unraisable(said)  # type: ignore[arg-type]
+    assert " ERROR remotedrive [" in lines.getvalue()
+    assert lines.getvalue().endswith("ValueError: Bearer ***\n")
+    assert "pa55word" not in lines.getvalue()
 
 
 def test_arguments_and_tracebacks_are_starred_out_too(lines: io.StringIO) -> None:
@@ -188,7 +296,13 @@ def raised() -> logging.LogRecord:
             raise ValueError(f"/s/{LIVING}\nsecond \udcff") from error
     except ValueError:
         return logging.LogRecord(
-            "tests", logging.ERROR, __file__, 1, "a %s", ("b\nc\x1b \udcff",), sys.exc_info()
+            "tests",
+            logging.ERROR,
+            __file__,
+            1,
+            "a %s",
+            ("b\nc\x1b \udcff \u202e\u200b\U000e0001é",),
+            sys.exc_info(),
         )
 
 
@@ -200,7 +314,7 @@ def test_an_error_with_its_causes_is_one_line_of_json(raised: logging.LogRecord)
         *("time", "level", "logger", "request_id", "message", "causes", "traceback"),
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["time"])
-    assert said["message"] == "a b\nc\x1b \\udcff"
+    assert said["message"] == "a b\nc\x1b \\udcff \u202e\u200b\U000e0001é"
     assert said["causes"] == [
         "ValueError: /s/***\nsecond \\udcff",
         "KeyError: 'first\\nINFO forged \\x1b[31m\\u2028'",
@@ -212,7 +326,7 @@ def test_an_error_with_its_causes_is_one_line_of_json(raised: logging.LogRecord)
 def test_no_line_of_text_is_forged_by_what_it_says(raised: logging.LogRecord) -> None:
     first, *others = TextFormatter().format(raised).split("\n")
     assert " ERROR tests [" in first
-    assert first.endswith("] a b\\x0ac\\x1b \udcff")
+    assert first.endswith("] a b\\x0ac\\x1b \\udcff \\u202e\\u200b\\U000e0001é")
     assert all(line.startswith("    ") for line in others)
     text = "\n".join([first, *others])
     assert text.splitlines() == [first, *others]
@@ -230,24 +344,21 @@ def test_what_django_says_of_a_request_names_its_route(lines: io.StringIO) -> No
     assert lines.getvalue().endswith("] Oops: /files/{pk}\n")
 
 
-@pytest.fixture(scope="module", params=["text", "json"])
-def service(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    with running(
-        tmp_path_factory.mktemp("service"), THREADS="2", LOG_FORMAT=request.param
-    ) as server:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("service"), THREADS="2", LOG_FORMAT="json") as server:
         yield server
 
 
-def written_for(service: Server, path: str, host: str = "127.0.0.1") -> str:
-    """Send a GET of exactly this path; return what the service writes meanwhile."""
+def written_for(service: Server, *asked: tuple[str, str]) -> str:
+    """Send a GET of exactly each path to each host; return what the service writes meanwhile."""
     before = len(service.log())
-    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        assert connection.recv(65536).startswith(b"HTTP/1.1 ")
-        wait_for(lambda: "remotedrive.access" in service.log()[before:])
-        wait_for(lambda: service.log().endswith("\n"))
+    for path, host in asked:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert connection.recv(65536).startswith(b"HTTP/1.1 ")
+    wait_for(lambda: service.log()[before:].count("remotedrive.access") >= len(asked))
+    wait_for(lambda: service.log().endswith("\n"))
     return service.log()[before:]
 
 
@@ -259,9 +370,9 @@ def test_no_spelling_of_a_link_puts_its_token_into_the_log(service: Server) -> N
         *("/s%20/", "/%20s/", "/s./", "/s;a/", "/s,/", "/s%0a/", "/s%C3%9F/", "/share/", "/"),
         "/" + "a/" * 240,
     ]
-    for spelling in before:
-        for after in ("", "/", "/download", ".", "%20x", f"?{LIVING}", f"?token={LIVING}"):
-            assert LIVING[:16] not in written_for(service, f"{spelling}{LIVING}{after}")
+    after = ("", "/", "/download", ".", "%20x", f"?{LIVING}", f"?token={LIVING}")
+    asked = [(f"{first}{LIVING}{last}", "127.0.0.1") for first, last in product(before, after)]
+    assert LIVING[:16] not in written_for(service, *asked)
 
 
 @pytest.mark.once
@@ -279,12 +390,7 @@ def test_no_spelling_of_a_link_puts_its_token_into_the_log(service: Server) -> N
 def test_the_line_of_a_request_says_what_was_asked_for_and_by_whom(
     service: Server, path: str, route: str
 ) -> None:
-    written = written_for(service, path)
-    if service.environment["LOG_FORMAT"] == "text":
-        assert f" GET {route} " in written
-        assert written.endswith(" peer=127.0.0.1\n")
-        return
-    said = json.loads(written)
+    said = json.loads(written_for(service, (path, "127.0.0.1")))
     assert list(said) == [
         *("time", "level", "logger", "request_id", "method", "route", "status"),
         *("duration_ms", "store_ms", "database_ms", "user", "peer"),
@@ -299,20 +405,13 @@ def test_the_line_of_a_request_has_its_user_and_what_it_waited_for(
     owner = service.client("owner")
     owner.upload(b"some")
     wait_for(lambda: "/files/commit" in service.log())
-    if service.environment["LOG_FORMAT"] == "text":
-        (line,) = [each for each in service.log().splitlines() if "/files/commit" in each]
-        found = re.search(r" 201 ([\d.]+) ms store=([\d.]+) database=([\d.]+)", line)
-        assert found
-        total, in_store, in_database = map(float, found.groups())
-        assert re.search(rf" user={_UUID} ", line)
-    else:
-        lines = map(json.loads, service.log().splitlines())
-        (said,) = [each for each in lines if each.get("route") == "/files/commit"]
-        assert said["status"] == 201
-        assert re.fullmatch(_UUID, said["user"])
-        total, in_store, in_database = (
-            said[name] for name in ("duration_ms", "store_ms", "database_ms")
-        )
+    lines = map(json.loads, service.log().splitlines())
+    (said,) = [each for each in lines if each.get("route") == "/files/commit"]
+    assert said["status"] == 201
+    assert re.fullmatch(_UUID, said["user"])
+    total, in_store, in_database = (
+        said[name] for name in ("duration_ms", "store_ms", "database_ms")
+    )
     assert in_store > 0
     assert in_database > 0
     assert in_store + in_database < total
@@ -320,20 +419,24 @@ def test_the_line_of_a_request_has_its_user_and_what_it_waited_for(
 
 @pytest.mark.once
 def test_wrong_hosts_leave_one_line_each_in_the_form_of_all_others(service: Server) -> None:
-    written = "".join(written_for(service, "/files", f"wrong-{n}.example") for n in range(50))
+    written = written_for(service, *(("/files", f"wrong-{n}.example") for n in range(50)))
     assert len(written.splitlines()) == 50
     assert written.count("unmatched") == 50
     assert "wrong-" not in written
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("log_format", ["text", "json"])
-def test_runserver_writes_the_same_lines_and_no_path(tmp_path: Path, log_format: str) -> None:
-    server = Server(tmp_path, DEBUG="true", LOG_FORMAT=log_format)
+def test_runserver_writes_the_same_lines_and_no_path(tmp_path: Path) -> None:
+    server = Server(tmp_path, DEBUG="true", LOG_FORMAT="text")
     try:
         server.start("manage.py", "runserver", "--noreload", str(server.port))
         server.http.get(f"/s/{LIVING}/download?x={LIVING}")
         wait_for(lambda: "/s/{token}/download" in server.log())
+        assert re.search(
+            r"INFO remotedrive\.access \[\w+\] GET /s/\{token\}/download 404 [\d.]+ ms"
+            r" store=[\d.]+ database=[\d.]+ user=None peer=127\.0\.0\.1\n",
+            server.log(),
+        )
         assert LIVING not in server.log()
         assert "HTTP/1.1" not in server.log()
     finally:
@@ -352,13 +455,15 @@ def test_runserver_writes_the_same_lines_and_no_path(tmp_path: Path, log_format:
         f"the key {'k' * 40}",
         "the password Secret-4-you",
         "the password Secret%264",
+        "the password Of-a form!",
     ],
 )
 def test_the_check_that_every_servers_log_goes_through_finds_secrets(written: str) -> None:
     environment = {"MINIO_SECRET_KEY": "k" * 40, "DATABASE_URL": "postgresql://u:Secret-4-you@h/d"}
     log_secrets.assert_none("GET /files/{pk} 200 1.5 ms\n", environment)
     environment["CACHE_URL"] = "redis://:Secret%264@h/0"
+    log_secrets.remember_form(b"username=a&password=Of-a+form%21")
     with pytest.raises(AssertionError, match="the log has") as found:
         log_secrets.assert_none(f"first\n{written}\nlast\n", environment)
-    secrets = (TOKEN, "ab" * 32, LIVING, "k" * 40, "Secret-4-you", "Secret%264")
+    secrets = (TOKEN, "ab" * 32, LIVING, "k" * 40, "Secret-4-you", "Secret%264", "Of-a form!")
     assert not any(secret in str(found.value) for secret in secrets)

@@ -141,7 +141,7 @@ class Client:
         )
         content = b"".join(response) if response.streaming else response.content
         answer = answered(method, path, body, response.status_code, response.headers, content)
-        log_secrets.remember_exchange(sent, body, answer.json)
+        log_secrets.remember_exchange(sent, body, answer.json, raw)
         return answer
 
     def get(self, path: str, **options: Any) -> Answer:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from remotedrive.environment import read_env_file
+from tests.support import log_secrets
 from tests.support.ports import free_port
 from tests.support.process import ROOT
 
@@ -89,5 +91,11 @@ def compose(*lines: str) -> Iterator[Compose]:
     try:
         yield project
     finally:
-        project.shell("docker compose kill; docker compose down -v")
+        project.shell("docker compose kill")
+        logs = [*(folder / "var" / "compose_host" / "logs").glob("*.log")]
+        written = {each.stem: each.read_text(errors="replace") for each in logs}
+        project.shell("docker compose down -v")
+        settings = dict(read_env_file(folder / ".env"))
         shutil.rmtree(folder)
+        for service in ("api", "collector", "tools", "migrate"):
+            log_secrets.assert_none(written.get(service, ""), settings)

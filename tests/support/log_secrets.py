@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from remotedrive.http.logs import JsonFormatter, RouteForPath, TextFormatter
 
@@ -17,7 +17,7 @@ _NAMES = ("SECRET_KEY", "JWT_SECRET", "JWT_SECRET_OLD", "METRICS_TOKEN", "OIDC_C
 _STORE_NAMES = ("MINIO_SECRET_KEY", "MINIO_UPLOAD_SECRET_KEY", "MINIO_SESSION_TOKEN")
 _ADDRESSES = ("DATABASE_URL", "CACHE_URL")
 _SHAPES = {
-    "a JSON Web Token": re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"),
+    "a JSON Web Token": re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"),
     "a signature": re.compile(r"(?i)x-amz-(?:signature|security-token)=(?!\*\*\*)[^\s&\"']+"),
     "a bearer token": re.compile(r"(?i)\bbearer\s+(?!\*\*\*)[A-Za-z0-9_.~+/=-]{12,}"),
     "a query": re.compile(r"\?[\w.~%+-]+=[^*\s]"),
@@ -44,9 +44,19 @@ def remember(*secrets: str | None) -> None:
         )
 
 
-def remember_exchange(headers: Mapping[str, str], body: object, answered: object) -> None:
+def remember_exchange(
+    headers: Mapping[str, str], body: object, answered: object, form: bytes | None = None
+) -> None:
     """Remember what opens a door in a request's headers and body, and in its answer."""
     remember(headers.get("X-Share-Password"), *_found_in(body), *_found_in(answered))
+    if form is not None:
+        remember_form(form)
+
+
+def remember_form(body: bytes) -> None:
+    """Remember the passwords of a form, if this is one."""
+    fields = parse_qs(body.decode("latin-1"), errors="replace")
+    remember(*(value for name in fields if "password" in name for value in fields[name]))
 
 
 def _found_in(body: object) -> Iterator[str]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support import log_secrets
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 """How long a process may take until it is ready, on a machine that is busy with other things."""
@@ -18,6 +20,7 @@ START_SECONDS = 120
 class Process(subprocess.Popen[str]):
     """A process in the repository's root; with `log`, both its outputs are appended to that file.
 
+    The log of the service, or of a command of it, must have no secret when `stop` has ended it.
     `options` are Popen's.
     """
 
@@ -29,6 +32,9 @@ class Process(subprocess.Popen[str]):
         log: Path | None = None,
         **options: Any,
     ) -> None:
+        is_service = any(each in ("remotedrive", "manage.py") for each in command)
+        self._checked = log if is_service else None
+        self._environment = os.environ if environment is None else environment
         options = {"cwd": ROOT, "env": environment, "text": True} | options
         if log is None:
             super().__init__(command, **options)
@@ -61,7 +67,10 @@ class Process(subprocess.Popen[str]):
     def stop(self, number: int = signal.SIGTERM, *, seconds: float = 20) -> int:
         """Send a signal, wait until the process has ended, and return its exit status."""
         self.send_signal(number)
-        return self.wait(timeout=seconds)
+        status = self.wait(timeout=seconds)
+        if self._checked is not None:
+            log_secrets.assert_none(self._checked.read_text(errors="replace"), self._environment)
+        return status
 
     def end(self) -> None:
         """End it in whatever state it is: as `stop`, so that it writes what it has measured."""

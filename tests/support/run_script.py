@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from remotedrive.environment import read_env_file
+from tests.support import log_secrets
 from tests.support.ports import free_port
 from tests.support.process import Process
 
@@ -63,7 +65,9 @@ class Run:
         if self.process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.communicate()
+            # Standard output has the token that it prints.
+            _, written = self.process.communicate()
+            log_secrets.assert_none(written, read_env_file(self.data / "env"))
 
 
 @pytest.fixture

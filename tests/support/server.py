@@ -63,7 +63,7 @@ class RemoteClient(Client):
         data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
         answer = self._http.request(method, path, content=data, headers=sent)
         shown = answered(method, path, body, answer.status_code, answer.headers, answer.content)
-        log_secrets.remember_exchange(sent, body, shown.json)
+        log_secrets.remember_exchange(sent, body, shown.json, raw)
         return shown
 
 
@@ -93,6 +93,7 @@ class Server:
             trust_env=False,
             verify=False,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            event_hooks={"request": [_remember_form]},
         )
         self.process: Process | None = None
         if self._database is None:
@@ -207,6 +208,11 @@ class _Database:
         if self._server:
             with psycopg.connect(self._server, autocommit=True) as connection:
                 connection.execute(statement.encode())
+
+
+def _remember_form(request: httpx.Request) -> None:
+    if request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
+        log_secrets.remember_form(request.read())
 
 
 @cache
