@@ -202,7 +202,7 @@ def test_what_python_cannot_raise_is_logged_as_all_else(lines: io.StringIO) -> N
         said = SimpleNamespace(
             exc_type=ValueError, exc_value=error, exc_traceback=None, err_msg="", object=Shown()
         )
-    log_setup._log_unraisable(said)  # type: ignore[arg-type]
+    log_setup._log_unraisable(said)
     assert " ERROR remotedrive [" in lines.getvalue()
     assert lines.getvalue().endswith("ValueError: Bearer ***\n")
     assert "pa55word" not in lines.getvalue()
