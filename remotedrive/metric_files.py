@@ -60,7 +60,7 @@ def shared_folder() -> Iterator[None]:
         try:
             yield
         finally:
-            os.environ.pop(VARIABLE)
+            os.environ.pop(VARIABLE, None)
         return
     # Such a lock also keeps systemd-tmpfiles from removing old files below the folder.
     descriptor = os.open(folder, os.O_RDONLY)
@@ -69,7 +69,7 @@ def shared_folder() -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop(VARIABLE)
+        os.environ.pop(VARIABLE, None)
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
 

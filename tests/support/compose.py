@@ -97,5 +97,5 @@ def compose(*lines: str) -> Iterator[Compose]:
         project.shell("docker compose down -v")
         settings = dict(read_env_file(folder / ".env"))
         shutil.rmtree(folder)
-        for service in ("api", "collector", "tools", "migrate"):
+        for service in ("setup", "api", "collector", "tools"):
             log_secrets.assert_none(written.get(service, ""), settings)
