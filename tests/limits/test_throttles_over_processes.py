@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remotedrive.rate_limits import FAILURES_TO_OPEN, OPEN_SECONDS
+from remotedrive.redis_counter import FAILURES_TO_OPEN, OPEN_SECONDS
 from tests.support.client import assert_problem
 from tests.support.process import wait_for
 from tests.support.redis_server import (
