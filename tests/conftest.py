@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stateful-steps",
         type=int,
-        help="steps that tests/stateful/test_stateful.py takes; 2000 if slow",
+        help="steps that tests/stateful/test_stateful.py takes; 1000 if slow",
     )
     parser.addoption(
         "--soak-seconds", type=int, default=30, help="how long tests/load/test_soak.py loads"

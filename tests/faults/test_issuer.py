@@ -16,7 +16,7 @@ from tests.support.server import RemoteClient, running
 
 __all__ = ["key_server"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("store")]
 
 
 @pytest.fixture

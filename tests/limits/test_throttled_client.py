@@ -10,7 +10,7 @@ from tests.support.drive import Person
 from tests.support.exposition import scraped
 from tests.support.server import running
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store")]
+pytestmark = [pytest.mark.slow, pytest.mark.once, pytest.mark.usefixtures("store")]
 
 
 def test_the_client_waits_until_the_throttles_let_the_rest_through(tmp_path: Path) -> None:

@@ -24,7 +24,12 @@ from tests.support.server import running
 from tests.support.shares import share
 from tests.support.tcp_proxy import TcpProxy
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("store"), needs_redis]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.once,
+    pytest.mark.usefixtures("store"),
+    needs_redis,
+]
 
 GONE = "does not answer"
 BACK = "answers again"

@@ -21,7 +21,7 @@ from tests.stateful.following import Following
 from tests.stateful.keeping import Keeping
 from tests.stateful.placing import Placing
 
-QUICK, AT_LENGTH, AT_LENGTH_EMBEDDED = 100, 2000, 500
+QUICK, AT_LENGTH, AT_LENGTH_EMBEDDED = 100, 1000, 500
 """Steps, unless `--stateful-steps` says how many; fewer on the embedded store, which is slow."""
 STEPS_OF_AN_EXAMPLE = 30
 

@@ -24,24 +24,25 @@ _SHAPES = {
     "a link of a share": re.compile(r"(?i)/s/(?!\*\*\*)[A-Za-z0-9_-]{20,}"),
 }
 
-_WORDS = re.compile(r"[a-z-]+")
+_PLAIN = re.compile(r"[a-z-]+")
 """Passwords of nothing but such letters may stand in a log by chance."""
+_WORD = re.compile(r"[A-Za-z0-9_-]{8,}")
 _CHECKED = (JsonFormatter(), TextFormatter())
 _OF_TESTS = ("httpx", "httpcore", "asyncio")
 """Loggers of what the tests call the service with, in their own process."""
 
 _lock = threading.Lock()
-_used: set[str] = set()
+_words: set[str] = set()
+"""Thousands of signatures and tokens: they are looked up in what was logged, not searched for."""
+_phrases: set[str] = set()
 
 
 def remember(*secrets: str | None) -> None:
     """Remember secrets that a test sends or was given: no log may have them."""
     with _lock:
-        _used.update(
-            each
-            for each in secrets
-            if each and len(each) >= _SHORTEST and not _WORDS.fullmatch(each)
-        )
+        for each in secrets:
+            if each and len(each) >= _SHORTEST and not _PLAIN.fullmatch(each):
+                (_words if _WORD.fullmatch(each) else _phrases).add(each)
 
 
 def remember_exchange(
@@ -109,7 +110,8 @@ def secrets_of(environment: Mapping[str, str]) -> set[str]:
 def assert_none(text: str, environment: Mapping[str, str] = os.environ) -> None:
     """Fail where `text` has a secret; the message says which kind, and the line without it."""
     with _lock:
-        known = _used | secrets_of(environment)
+        words = _words & {*_WORD.findall(text), *_WORD.findall(unquote(text))}
+        known = words | _phrases | secrets_of(environment)
     found = [*_known_in(text, known), *_shapes_in(text)]
     shown = "\n".join(found[:10])
     for secret in known:

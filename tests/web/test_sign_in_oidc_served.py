@@ -16,7 +16,7 @@ from tests.support.server import Server
 from tests.support.tcp_proxy import TcpProxy
 from tests.web.conftest import moves_on_to
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")
