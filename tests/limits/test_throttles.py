@@ -10,7 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
 from remotedrive import rate_limits
+from remotedrive.metrics import REGISTRY
 from remotedrive.rates import Rate
+from scripts.lib.processes import free_port
 from tests.support.client import Answer, Client, assert_problem
 from tests.support.shares import share
 
@@ -121,6 +123,22 @@ def test_without_a_rate_nothing_is_counted(owner: Client, settings: Settings) ->
     assert codes(begun) == ["", ""]
     assert owner.init().status == 201
     assert rate_limits.counter.cache_info().currsize == 0
+
+
+def test_a_cache_that_refuses_lets_requests_through_uncounted_and_is_said_so_once(
+    owner: Client, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = REGISTRY.get_sample_value("remotedrive_cache_failures_total")
+    settings.CACHE = {"host": "127.0.0.1", "port": free_port(), "db": 0, "ssl": False}
+    settings.THROTTLE_INIT = Rate(1, 60)
+    assert [owner.init().status for _ in range(5)] == [201] * 5
+    after = REGISTRY.get_sample_value("remotedrive_cache_failures_total")
+    assert after == (before or 0) + 5
+    told = [each for each in caplog.messages if "requests are let through uncounted" in each]
+    assert told == [
+        "The cache of CACHE_URL does not answer (ConnectionError): requests are let through "
+        "uncounted"
+    ]
 
 
 def test_a_process_that_counts_alone_forgets_the_window_that_ends_first_and_no_other(
