@@ -79,9 +79,18 @@ def _forget_ended(windows: dict[str, _Window], now: float) -> None:
         del windows[first]
 
 
-@cache
+_making = threading.Lock()
+"""`cache` alone lets threads that come at once each make one of their own."""
+
+
 def counter() -> Counter:
     """Return what counts in this process, as the settings say."""
+    with _making:
+        return _counter()
+
+
+@cache
+def _counter() -> Counter:
     if settings.CACHE is None:
         return MemoryCounter()
     # Its client takes a tenth of a second to import.

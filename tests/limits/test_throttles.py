@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -21,9 +23,9 @@ pytestmark = pytest.mark.usefixtures("store")
 
 @pytest.fixture(autouse=True)
 def nothing_counted() -> Iterator[None]:
-    rate_limits.counter.cache_clear()
+    rate_limits._counter.cache_clear()
     yield
-    rate_limits.counter.cache_clear()
+    rate_limits._counter.cache_clear()
 
 
 def codes(answer: Answer) -> list[str]:
@@ -122,7 +124,7 @@ def test_without_a_rate_nothing_is_counted(owner: Client, settings: Settings) ->
     begun = owner.post("/files/init-upload/batch", {"uploads": [{"filename": "a", "size": 0}] * 2})
     assert codes(begun) == ["", ""]
     assert owner.init().status == 201
-    assert rate_limits.counter.cache_info().currsize == 0
+    assert rate_limits._counter.cache_info().currsize == 0
 
 
 def test_a_cache_that_refuses_lets_requests_through_uncounted_and_is_said_so_once(
@@ -139,6 +141,20 @@ def test_a_cache_that_refuses_lets_requests_through_uncounted_and_is_said_so_onc
         "The cache of CACHE_URL does not answer (ConnectionError): requests are let through "
         "uncounted"
     ]
+
+
+def test_threads_that_come_at_once_count_together(settings: Settings) -> None:
+    settings.CACHE = {"host": "127.0.0.1", "port": free_port(), "db": 0, "ssl": False}
+    start = Barrier(16)
+
+    def counter(_: int) -> int:
+        start.wait()
+        return id(rate_limits.counter())
+
+    with ThreadPoolExecutor(16) as threads:
+        for _ in range(20):
+            rate_limits._counter.cache_clear()
+            assert len(set(threads.map(counter, range(16)))) == 1
 
 
 def test_a_process_that_counts_alone_forgets_the_window_that_ends_first_and_no_other(
