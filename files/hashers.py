@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from files.places import Places
+from remotedrive.made_once import made_once
 from remotedrive.waiting import others_run
 
 _has_place: ContextVar[bool] = ContextVar("has_place", default=False)
@@ -49,11 +49,11 @@ def place_for_share(owner: Hashable, *, alone: Hashable = None) -> Iterator[None
             _has_place.reset(token)
 
 
-@cache
+@made_once
 def _of_shares() -> Places:
     return Places(max(1, settings.THREADS // 8), waiting=settings.THREADS // 8, seconds=5)
 
 
-@cache
+@made_once
 def _of_sign_ins() -> Places:
     return Places(max(1, settings.THREADS // 16), waiting=settings.THREADS // 16, seconds=2)

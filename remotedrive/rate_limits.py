@@ -11,11 +11,11 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
 from typing import Protocol
 
 from django.conf import settings
 
+from remotedrive.made_once import made_once
 from remotedrive.rates import Rate
 
 _KEYS_MAX = 100_000
@@ -79,18 +79,9 @@ def _forget_ended(windows: dict[str, _Window], now: float) -> None:
         del windows[first]
 
 
-_making = threading.Lock()
-"""`cache` alone lets threads that come at once each make one of their own."""
-
-
+@made_once
 def counter() -> Counter:
     """Return what counts in this process, as the settings say."""
-    with _making:
-        return _counter()
-
-
-@cache
-def _counter() -> Counter:
     if settings.CACHE is None:
         return MemoryCounter()
     # Its client takes a tenth of a second to import.

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +24,7 @@ from files.exceptions import IssuerUnavailableError
 from files.key_sets import usable_key
 from files.store import transport
 from remotedrive.fetching import Fetcher
+from remotedrive.made_once import made_once
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,6 @@ WAIT_SECONDS = 1.5
 FETCH_SECONDS = 5.0
 """The most that a fetch takes, whatever the issuer sends and how slowly."""
 _SET_BYTES_MAX = 1 << 20
-_making = threading.Lock()
 _TRIED_MAX = 8
 """Keys that are tried for a token that does not name one."""
 
@@ -148,16 +147,14 @@ class IssuerKeys:
         return found
 
 
-@cache
+@made_once
 def _issuer_keys(url: str, waiters: int) -> IssuerKeys:
     return IssuerKeys(url, waiters=waiters)
 
 
 def issuer_keys() -> IssuerKeys:
     """Return the keys of the issuer of the settings, the same ones throughout the process."""
-    # `cache` alone lets threads that come at once each make their own.
-    with _making:
-        return _issuer_keys(settings.JWT_JWKS_URL, max(1, settings.THREADS // 2))
+    return _issuer_keys(settings.JWT_JWKS_URL, max(1, settings.THREADS // 2))
 
 
 def _read(url: str) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +46,7 @@ from files.services.trees import NOT_GIVEN, FolderId, NotGiven
 from files.services.uploads import SignedUpload
 from files.store import signing, transport
 from files.store.client import ObjectVersion, object_store
+from remotedrive.made_once import made_once
 from remotedrive.waiting import others_run
 
 _CALLS_AT_ONCE = 4
@@ -397,7 +398,7 @@ def _in_parallel(calls: Mapping[int, Callable[[], Any]]) -> dict[int, Any]:
     return {number: thread.result() for number, thread in running.items()}
 
 
-@cache
+@made_once
 def _places() -> Places:
     """Return the places of batches: an eighth of the threads, one for each user."""
     total = max(1, settings.THREADS // 8)

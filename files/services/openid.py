@@ -34,6 +34,7 @@ from files.places import Places
 from files.services import attempts
 from files.services.accounts import is_subject
 from files.store import transport
+from remotedrive.made_once import made_once
 
 _SECONDS = 4
 """For all that one step asks of the provider; waiting for a place may take one more."""
@@ -167,7 +168,7 @@ def _place(address: str) -> AbstractContextManager[None]:
     return _places().hold({("network", attempts.network(address)): 1})
 
 
-@cache
+@made_once
 def _places() -> Places:
     most = max(1, settings.THREADS // 8)
     return Places(most, waiting=most, seconds=1)
@@ -177,7 +178,7 @@ def _of_settings() -> _Provider:
     return _provider(settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET)
 
 
-@cache
+@made_once
 def _provider(issuer: str, client_id: str, client_secret: str | None) -> _Provider:
     return _Provider(issuer, client_id, client_secret)
 

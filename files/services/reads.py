@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import cache
 
 from django.conf import settings
 
@@ -11,6 +10,7 @@ from files.exceptions import StoreUnavailableError
 from files.models import Upload
 from files.places import Places
 from files.store.client import ObjectVersion, object_store
+from remotedrive.made_once import made_once
 
 _LARGE = 1 << 20
 """Bytes from which a read takes long enough to have places of its own."""
@@ -51,7 +51,7 @@ def _limits(upload: Upload, is_large: bool) -> dict[Hashable, int]:
     return limits
 
 
-@cache
+@made_once
 def _places(is_large: bool) -> Places:
     """Return the places of reads: large ones in a fifth of the threads, small ones in half."""
     if is_large:

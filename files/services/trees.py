@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from django.db.models import QuerySet
 from files.exceptions import FolderTrashedError, NotFoundError
 from files.models import Folder, User, queries
 from files.places import Places
+from remotedrive.made_once import made_once
 
 
 class NotGiven(Enum):
@@ -51,7 +51,7 @@ def changing(user_id: UUID) -> Iterator[None]:
         yield
 
 
-@cache
+@made_once
 def _turns() -> Places:
     total = max(1, settings.THREADS // 4)
     return Places(total, waiting=total)

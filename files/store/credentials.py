@@ -9,12 +9,10 @@ container's address (`AWS_CONTAINER_CREDENTIALS_…`), the machine's (EC2).
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import cache
 
 from django.conf import settings
 from minio.credentials.credentials import Credentials as SDKCredentials
@@ -30,6 +28,7 @@ from files.exceptions import StoreUnavailableError
 from files.store import transport
 from files.store.config import StoreConfig
 from remotedrive.fetching import Fetcher
+from remotedrive.made_once import made_once
 
 RENEW_BEFORE = 900
 """Seconds before their end at which new keys are asked for; AWS has them 5 minutes before."""
@@ -58,9 +57,6 @@ class Credentials:
         """Return how long they are good; infinity where they name no end."""
         return math.inf if self.expires_at is None else self.expires_at - time.time()
 
-
-_making = threading.Lock()
-"""`cache` alone lets threads that come at once each make their own."""
 
 CredentialSource = Callable[[], Credentials]
 """Returns the credentials to use now, the same object until they change. Raises
@@ -120,12 +116,10 @@ class SDKProvider(Provider):
 
 
 def _role() -> Credentials:
-    with _making:
-        role = _role_credentials(settings.THREADS)
-    return role()
+    return _role_credentials(settings.THREADS)()
 
 
-@cache
+@made_once
 def _role_credentials(threads: int) -> RoleCredentials:
     """Return the role's credentials, the same ones throughout the process."""
     return RoleCredentials(_ask_chain, waiters=max(1, threads // 2))

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.usefixtures("store")
 
 @pytest.fixture(autouse=True)
 def nothing_counted() -> Iterator[None]:
-    rate_limits._counter.cache_clear()
+    rate_limits.counter.cache_clear()
     yield
-    rate_limits._counter.cache_clear()
+    rate_limits.counter.cache_clear()
 
 
 def codes(answer: Answer) -> list[str]:
@@ -124,7 +124,7 @@ def test_without_a_rate_nothing_is_counted(owner: Client, settings: Settings) ->
     begun = owner.post("/files/init-upload/batch", {"uploads": [{"filename": "a", "size": 0}] * 2})
     assert codes(begun) == ["", ""]
     assert owner.init().status == 201
-    assert rate_limits._counter.cache_info().currsize == 0
+    assert rate_limits.counter.cache_info().currsize == 0
 
 
 def test_a_cache_that_refuses_lets_requests_through_uncounted_and_is_said_so_once(
@@ -153,7 +153,7 @@ def test_threads_that_come_at_once_count_together(settings: Settings) -> None:
 
     with ThreadPoolExecutor(16) as threads:
         for _ in range(20):
-            rate_limits._counter.cache_clear()
+            rate_limits.counter.cache_clear()
             assert len(set(threads.map(counter, range(16)))) == 1
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
-from threading import Lock
 from typing import Any
 
 import orjson
@@ -14,11 +13,11 @@ from drf_spectacular.generators import SchemaGenerator
 from files.api.schema import examples, links, problems, service
 from files.api.schema.inspector import OperationSchema
 from files.models import Integrity
+from remotedrive.made_once import made_once
 
 Schema = dict[str, Any]
 _SHARED_FROM = 3
 """How often a response must occur to be a component."""
-_making = Lock()
 
 
 class _Generator(SchemaGenerator):
@@ -44,14 +43,9 @@ def as_yaml() -> bytes:
     return text.encode()
 
 
+@made_once
 def document() -> Schema:
     """Return the document."""
-    with _making:
-        return _document()
-
-
-@cache
-def _document() -> Schema:
     made: Schema = _Generator().get_schema(public=True)
     made["paths"] = dict(sorted((made["paths"] | service.paths()).items()))
     known = "".join(f"\n- `{value}`: {label}" for value, label in Integrity.choices)
